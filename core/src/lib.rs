@@ -1,0 +1,23 @@
+//! The decisions of scriptworker, without I/O.
+//!
+//! Nothing here reads a clock, touches a file, opens a socket or starts a thread: times, bytes and answers
+//! arrive as arguments, and what to do about them leaves as values. That makes every rule of the worker testable
+//! on its own, exhaustively.
+//!
+//! | module | what it decides |
+//! |---|---|
+//! | [`run`] | the life of one run: which event leads to which effects, which status wins, when to claim and reclaim |
+//! | [`task`] | whether a claimed task definition can be run at all, and within which limits |
+//! | [`retry`] | which failed call may be repeated, and when |
+//! | [`ids`] | the identifiers of Taskcluster as types that refuse to be just strings |
+//! | [`scope`] | which scopes satisfy which |
+//! | [`time`] | dates on the wire and milliseconds inside |
+//! | [`secret`] | text that is never printed and is wiped when dropped |
+
+pub mod ids;
+pub mod retry;
+pub mod run;
+pub mod scope;
+pub mod secret;
+pub mod task;
+pub mod time;

@@ -1,0 +1,8 @@
+//! scriptworker: claims a task, runs the one script it was built for, accounts for what it did.
+
+pub mod artifacts;
+pub mod config;
+pub mod embedded_queue;
+pub mod fsio;
+pub mod process;
+pub mod taskcluster;
