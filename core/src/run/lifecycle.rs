@@ -1,0 +1,271 @@
+//! When the worker leaves, and with which exit code (worker.md 10; production-contract.md 1).
+
+use super::Resolution;
+use crate::time::BootMillis;
+
+/// From the second SIGTERM to the end of the process: kill and report must be through by then.
+pub const HALT_BUDGET_MS: u64 = 2_000;
+
+/// The exit code of an orderly end: nothing claimed is left behind.
+pub const EXIT_DONE: u8 = 0;
+/// The exit code when a claimed run could be neither reported nor was already lost.
+pub const EXIT_RUN_LEFT: u8 = 3;
+
+/// The life of the process, as a pure reducer.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Lifecycle {
+    shutdown_timeout_ms: u64,
+    mode: Mode,
+    run: Hand,
+    /// A `claimWork` is on its way: its answer may hold a run.
+    asking: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Mode {
+    Serving,
+    /// SIGUSR1: finish what is in hand, take no more.
+    Draining,
+    /// First SIGTERM.
+    Stopping {
+        halt_at: BootMillis,
+    },
+    /// Second SIGTERM, or the orderly end took too long.
+    Halting {
+        leave_at: BootMillis,
+    },
+    Left,
+}
+
+/// The run in hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Hand {
+    Empty,
+    Open,
+    /// The queue knows, or the claim is gone; only clean-up is left.
+    Settled,
+    Unsettled,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Life {
+    /// SIGTERM or SIGINT.
+    Terminate,
+    /// SIGUSR1.
+    Drain,
+    /// `claimWork` is on its way.
+    Asking,
+    /// It answered without a run for us, or failed.
+    NothingClaimed,
+    /// It gave us a run.
+    RunBegan,
+    /// The queue and the worker parted over the run.
+    RunSettled(Resolution),
+    /// The run is cleaned up after.
+    RunFinished,
+    /// Time passed.
+    Tick,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LifeEffect {
+    /// Take no more work.
+    StopClaiming,
+    /// Tell the run: stop in an orderly way.
+    AskRunToStop,
+    /// Tell the run: kill and report.
+    HaltRun,
+    /// Send [`Life::Tick`] at this time.
+    WakeAt(BootMillis),
+    /// End the process with this code.
+    Exit(u8),
+}
+
+impl Lifecycle {
+    /// A worker that serves; `shutdown_timeout_ms` bounds an orderly end.
+    pub fn new(shutdown_timeout_ms: u64) -> Self {
+        Self { shutdown_timeout_ms, mode: Mode::Serving, run: Hand::Empty, asking: false }
+    }
+
+    /// Whether a run that is claimed now must be given back.
+    pub fn gives_back(&self) -> bool {
+        matches!(self.mode, Mode::Stopping { .. } | Mode::Halting { .. } | Mode::Left)
+    }
+
+    /// When the process ends at the latest, once it was told to leave.
+    pub fn deadline(&self) -> Option<BootMillis> {
+        match self.mode {
+            Mode::Serving | Mode::Draining | Mode::Left => None,
+            Mode::Stopping { halt_at } => Some(halt_at.plus(HALT_BUDGET_MS)),
+            Mode::Halting { leave_at } => Some(leave_at),
+        }
+    }
+
+    /// What follows from an event that is handled at `now`.
+    #[must_use]
+    pub fn on(mut self, now: BootMillis, life: Life) -> (Self, Vec<LifeEffect>) {
+        let mut effects = Vec::new();
+        match life {
+            Life::Asking => self.asking = true,
+            Life::NothingClaimed => self.asking = false,
+            Life::RunBegan => {
+                self.asking = false;
+                self.run = Hand::Open;
+            }
+            Life::RunSettled(Resolution::Unresolved) => self.run = Hand::Unsettled,
+            Life::RunSettled(_) => self.run = Hand::Settled,
+            // whether it could be settled still matters for the exit code while we are leaving
+            Life::RunFinished if self.run == Hand::Unsettled && self.mode != Mode::Serving => {}
+            Life::RunFinished => self.run = Hand::Empty,
+            Life::Terminate => self.terminate(now, &mut effects),
+            Life::Drain if self.mode == Mode::Serving => {
+                self.mode = Mode::Draining;
+                effects.push(LifeEffect::StopClaiming);
+            }
+            Life::Drain => {}
+            Life::Tick => match self.mode {
+                Mode::Stopping { halt_at } if now >= halt_at => self.halt(now, &mut effects),
+                _ => {}
+            },
+        }
+        self.leave_if_done(now, life, &mut effects);
+        (self, effects)
+    }
+
+    fn terminate(&mut self, now: BootMillis, effects: &mut Vec<LifeEffect>) {
+        match self.mode {
+            Mode::Serving | Mode::Draining => {
+                let halt_at = now.plus(self.shutdown_timeout_ms.saturating_sub(HALT_BUDGET_MS));
+                self.mode = Mode::Stopping { halt_at };
+                effects.extend([
+                    LifeEffect::StopClaiming,
+                    LifeEffect::AskRunToStop,
+                    LifeEffect::WakeAt(halt_at),
+                ]);
+            }
+            Mode::Stopping { .. } => self.halt(now, effects),
+            Mode::Halting { .. } | Mode::Left => {}
+        }
+    }
+
+    fn halt(&mut self, now: BootMillis, effects: &mut Vec<LifeEffect>) {
+        let leave_at = now.plus(HALT_BUDGET_MS);
+        self.mode = Mode::Halting { leave_at };
+        effects.extend([LifeEffect::HaltRun, LifeEffect::WakeAt(leave_at)]);
+    }
+
+    fn leave_if_done(&mut self, now: BootMillis, life: Life, effects: &mut Vec<LifeEffect>) {
+        let idle = !self.asking && matches!(self.run, Hand::Empty);
+        let finished = matches!(life, Life::RunFinished);
+        let code = match (self.mode, self.run) {
+            (Mode::Serving | Mode::Left, _) => None,
+            (_, Hand::Unsettled) if finished => Some(EXIT_RUN_LEFT),
+            (_, _) if idle => Some(EXIT_DONE),
+            (Mode::Halting { leave_at }, Hand::Settled) if now >= leave_at => Some(EXIT_DONE),
+            (Mode::Halting { leave_at }, _) if now >= leave_at => Some(EXIT_RUN_LEFT),
+            _ => None,
+        };
+        if let Some(code) = code {
+            self.mode = Mode::Left;
+            effects.push(LifeEffect::Exit(code));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::{LossCause, Report};
+
+    const NOW: BootMillis = BootMillis(5_000);
+    const RESOLVED: Life = Life::RunSettled(Resolution::Resolved(Report::Failed));
+
+    fn after(lives: &[Life]) -> (Lifecycle, Vec<LifeEffect>) {
+        lives.iter().fold((Lifecycle::new(120_000), Vec::new()), |(life, _), event| life.on(NOW, *event))
+    }
+
+    fn exit_of(lives: &[Life]) -> Option<u8> {
+        after(lives).1.into_iter().find_map(|effect| match effect {
+            LifeEffect::Exit(code) => Some(code),
+            _ => None,
+        })
+    }
+
+    #[test]
+    fn an_idle_worker_leaves_at_once_and_a_waiting_claim_is_waited_for() {
+        assert_eq!(exit_of(&[Life::Terminate]), Some(0));
+        assert_eq!(exit_of(&[Life::Drain]), Some(0));
+        assert_eq!(exit_of(&[Life::Asking, Life::Terminate]), None);
+        assert_eq!(exit_of(&[Life::Asking, Life::Terminate, Life::NothingClaimed]), Some(0));
+        assert_eq!(exit_of(&[Life::Asking, Life::Drain, Life::RunBegan]), None);
+        assert_eq!(
+            exit_of(&[Life::Asking, Life::Drain, Life::RunBegan, RESOLVED, Life::RunFinished]),
+            Some(0)
+        );
+    }
+
+    #[test]
+    fn the_exit_code_tells_whether_the_run_was_left() {
+        let begun = [Life::Asking, Life::RunBegan, Life::Terminate];
+        for (resolution, code) in [
+            (Resolution::Resolved(Report::Completed), EXIT_DONE),
+            (Resolution::ClaimLost(LossCause::Refused), EXIT_DONE),
+            (Resolution::ClaimLost(LossCause::Expired), EXIT_DONE),
+            (Resolution::Unresolved, EXIT_RUN_LEFT),
+        ] {
+            let lives = [&begun[..], &[Life::RunSettled(resolution), Life::RunFinished]].concat();
+            assert_eq!(exit_of(&lives), Some(code), "{resolution:?}");
+        }
+    }
+
+    #[test]
+    fn a_run_lost_long_before_does_not_colour_the_exit() {
+        let lost =
+            [Life::Asking, Life::RunBegan, Life::RunSettled(Resolution::Unresolved), Life::RunFinished];
+        assert_eq!(exit_of(&lost), None);
+        assert_eq!(exit_of(&[&lost[..], &[Life::Terminate]].concat()), Some(EXIT_DONE));
+    }
+
+    #[test]
+    fn the_second_signal_and_the_spent_budget_halt() {
+        let (life, effects) = after(&[Life::Asking, Life::RunBegan, Life::Terminate]);
+        let halt_at = NOW.plus(118_000);
+        assert_eq!(
+            effects,
+            [LifeEffect::StopClaiming, LifeEffect::AskRunToStop, LifeEffect::WakeAt(halt_at)]
+        );
+        assert_eq!(life.deadline(), Some(NOW.plus(120_000)));
+        assert!(life.gives_back());
+        let (_, spent) = life.clone().on(halt_at, Life::Tick);
+        assert_eq!(spent, [LifeEffect::HaltRun, LifeEffect::WakeAt(NOW.plus(120_000))]);
+        let (halting, second) = life.on(NOW, Life::Terminate);
+        assert_eq!(second, [LifeEffect::HaltRun, LifeEffect::WakeAt(NOW.plus(2_000))]);
+        assert_eq!(halting.clone().on(NOW.plus(2_000), Life::Tick).1, [LifeEffect::Exit(EXIT_RUN_LEFT)]);
+        let (settled, _) = halting.on(NOW.plus(100), RESOLVED);
+        assert_eq!(settled.on(NOW.plus(2_000), Life::Tick).1, [LifeEffect::Exit(EXIT_DONE)]);
+    }
+
+    #[test]
+    fn a_third_signal_and_repeated_drains_change_nothing() {
+        let begun = [Life::Asking, Life::RunBegan];
+        let (_, effects) = after(&[&begun[..], &[Life::Drain, Life::Drain]].concat());
+        assert_eq!(effects, []);
+        let (_, effects) =
+            after(&[&begun[..], &[Life::Terminate, Life::Terminate, Life::Terminate]].concat());
+        assert_eq!(effects, []);
+    }
+
+    #[test]
+    fn a_drain_turns_into_a_stop_on_sigterm() {
+        let (_, effects) = after(&[Life::Asking, Life::RunBegan, Life::Drain, Life::Terminate]);
+        assert!(effects.contains(&LifeEffect::AskRunToStop));
+    }
+
+    #[test]
+    fn a_claim_that_never_answers_may_hide_a_run() {
+        let (life, _) = after(&[Life::Asking, Life::Terminate, Life::Terminate]);
+        assert_eq!(life.on(NOW.plus(2_000), Life::Tick).1, [LifeEffect::Exit(EXIT_RUN_LEFT)]);
+    }
+}
