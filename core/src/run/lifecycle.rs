@@ -94,6 +94,11 @@ impl Lifecycle {
         matches!(self.mode, Mode::Stopping { .. } | Mode::Halting { .. } | Mode::Left)
     }
 
+    /// Whether new work is taken.
+    pub fn serves(&self) -> bool {
+        self.mode == Mode::Serving
+    }
+
     /// When the process ends at the latest, once it was told to leave.
     pub fn deadline(&self) -> Option<BootMillis> {
         match self.mode {

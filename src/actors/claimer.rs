@@ -1,0 +1,273 @@
+//! The conversation with the queue about claims: asks for work, and says how a run ended.
+
+use super::reclaimer::claim_end;
+use crate::messages::claims::{SendReport, StopClaiming, TakeWork};
+use crate::messages::notice::{Claimed, Renewal};
+use crate::messages::traced::{after, then};
+use crate::messages::{Notice, Post, Receive, Staff, Work};
+use crate::process::boot_now;
+use crate::taskcluster::{
+    Answer, ApiError, Auth, BadClaim, Budget, Claim, CredentialSource, Http, Queue, RootUrl,
+};
+use actix::{Actor, AsyncContext, Context, Supervised};
+use scriptworker_core::ids::{RunKey, TaskQueueId, WorkerGroup, WorkerId};
+use scriptworker_core::retry::RetryClass;
+use scriptworker_core::run::claim_loop::{ClaimLoop, Poll, PollEffect};
+use scriptworker_core::run::{self, Event, ExceptionReason, Report, ReportEnd};
+use scriptworker_core::time::UnixMillis;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// `claimWork` answers after at most 20 s of long poll; past this it is given up and counted as failed.
+const CLAIM_PATIENCE: Duration = Duration::from_secs(60);
+/// A run that cannot be worked on is given back within this time, or left to expire.
+const GIVE_BACK_PATIENCE: Duration = Duration::from_secs(60);
+
+/// As whom, and where, work is claimed.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The queue (worker pool) that work comes from.
+    pub task_queue_id: TaskQueueId,
+    /// The worker's group.
+    pub worker_group: WorkerGroup,
+    /// The worker's id.
+    pub worker_id: WorkerId,
+}
+
+/// See the module.
+pub struct Claimer {
+    supervisor: Post<Notice>,
+    http: Http,
+    root_url: RootUrl,
+    /// The worker's own credentials.
+    auth: Auth,
+    identity: Arc<Identity>,
+    poll_interval_ms: u64,
+    claims: Option<ClaimLoop>,
+    stopping: bool,
+    /// Counts lives of this actor, so that timers of an earlier one are told apart.
+    generation: u64,
+}
+
+impl Claimer {
+    /// One message per step of a run: a full mailbox means that the thread hangs.
+    const MAILBOX: usize = 16;
+
+    /// One that asks as `identity`.
+    pub fn new(
+        supervisor: Post<Notice>,
+        http: Http,
+        root_url: RootUrl,
+        auth: Auth,
+        identity: Identity,
+        poll_interval: Duration,
+    ) -> Self {
+        let poll_interval_ms = u64::try_from(poll_interval.as_millis()).unwrap_or(u64::MAX);
+        let identity = Arc::new(identity);
+        let (claims, stopping, generation) = (None, false, 0);
+        Self { supervisor, http, root_url, auth, identity, poll_interval_ms, claims, stopping, generation }
+    }
+
+    fn poll(&mut self, poll: Poll, ctx: &mut Context<Self>) {
+        let Some(claims) = self.claims.take() else { return };
+        let (claims, effects) = claims.on(boot_now(), poll);
+        self.claims = Some(claims);
+        self.carry_out(effects, ctx);
+    }
+
+    fn carry_out(&mut self, effects: Vec<PollEffect>, ctx: &mut Context<Self>) {
+        for effect in effects {
+            match effect {
+                PollEffect::Ask => self.ask(ctx),
+                PollEffect::WakeAt(at) => {
+                    let (wait, generation) = (boot_now().until(at), self.generation);
+                    after(ctx, Duration::from_millis(wait), move |actor: &mut Self, ctx| {
+                        if actor.generation == generation {
+                            actor.poll(Poll::Wake, ctx);
+                        }
+                    });
+                }
+                PollEffect::Stopped => tracing::info!("no more work is taken"),
+            }
+        }
+    }
+
+    fn ask(&mut self, ctx: &mut Context<Self>) {
+        let _ = self.supervisor.send(None, Notice::Asking);
+        let queue = Queue::new(self.http.clone(), &self.root_url, self.auth.clone());
+        let identity = Arc::clone(&self.identity);
+        tracing::debug!(queue = %identity.task_queue_id, "asking for work");
+        let asking = async move {
+            let Identity { task_queue_id, worker_group, worker_id } = identity.as_ref();
+            queue.claim_work(task_queue_id, worker_group, worker_id, Budget::once(CLAIM_PATIENCE)).await
+        };
+        if let Some(work) = then(asking, Self::answered) {
+            ctx.spawn(work);
+        }
+    }
+
+    fn answered(
+        answer: Result<Answer<Vec<Result<Claim, BadClaim>>>, ApiError>,
+        actor: &mut Self,
+        ctx: &mut Context<Self>,
+    ) {
+        match answer {
+            Ok(Answer { value, date }) => actor.sort(value, date, ctx),
+            Err(error) => {
+                tracing::warn!(%error, "asking for work failed; asking again");
+                let _ = actor.supervisor.send(None, Notice::NothingClaimed);
+                let retry_after_ms = error.retry_after().map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+                actor.poll(Poll::Failed { retry_after_ms, random: random() }, ctx);
+            }
+        }
+    }
+
+    /// One run is kept; what else may have come is given back at once, for nobody would renew it.
+    fn sort(&mut self, claims: Vec<Result<Claim, BadClaim>>, date: Option<UnixMillis>, ctx: &mut Context<Self>) {
+        let mut kept = None;
+        for claim in claims {
+            match claim {
+                Ok(claim) if kept.is_none() => kept = Some(claim),
+                Ok(claim) => {
+                    let key = RunKey { task_id: claim.status.task_id.clone(), run_id: claim.run_id };
+                    tracing::warn!(run = %key, "given back: the queue sent more than the one run asked for");
+                    self.give_back(key, claim.credentials, ExceptionReason::WorkerShutdown, ctx);
+                }
+                Err(bad) => self.refuse(bad, ctx),
+            }
+        }
+        let Some(claim) = kept else {
+            let _ = self.supervisor.send(None, Notice::NothingClaimed);
+            return self.poll(Poll::Nothing, ctx);
+        };
+        self.poll(Poll::Claimed, ctx);
+        let key = RunKey { task_id: claim.status.task_id.clone(), run_id: claim.run_id };
+        let renewal =
+            Renewal { credentials: Arc::new(claim.credentials), end: claim_end(claim.taken_until, date) };
+        let claimed_at = date.unwrap_or_else(|| UnixMillis(chrono::Utc::now().timestamp_millis()));
+        let claimed = Claimed { key: key.clone(), task: Arc::new(claim.task), renewal, claimed_at };
+        let _ = self.supervisor.send(Some(&key), Notice::Claimed(Box::new(claimed)));
+    }
+
+    /// A claim that cannot be read: reported if enough of it can be, else left to expire.
+    fn refuse(&mut self, bad: BadClaim, ctx: &mut Context<Self>) {
+        match (bad.key.clone(), bad.credentials.clone()) {
+            (Some(key), Some(credentials)) => {
+                tracing::error!(run = %key, %bad, "the claim cannot be read; reporting malformed-payload");
+                self.give_back(key, credentials, ExceptionReason::MalformedPayload, ctx);
+            }
+            _ => tracing::error!(%bad, "a claimed run is lost: not enough of its claim can be read to report it"),
+        }
+    }
+
+    fn give_back(
+        &mut self,
+        key: RunKey,
+        credentials: crate::taskcluster::Credentials,
+        reason: ExceptionReason,
+        ctx: &mut Context<Self>,
+    ) {
+        let queue = Queue::new(self.http.clone(), &self.root_url, Auth::fixed(credentials));
+        let reporting = async move {
+            let budget = Budget { attempts: u32::MAX, total: GIVE_BACK_PATIENCE };
+            (queue.report(&key, Report::Exception(reason), budget).await, key)
+        };
+        if let Some(work) = then(reporting, |(reported, key), _: &mut Self, _| match reported {
+            Ok(()) => tracing::info!(run = %key, "given back"),
+            Err(error) => tracing::error!(run = %key, %error, "a claimed run is lost: it could not be given back"),
+        }) {
+            ctx.spawn(work);
+        }
+    }
+}
+
+fn random() -> u32 {
+    let number = RandomState::new().build_hasher().finish();
+    u32::try_from(number >> 32).unwrap_or(0)
+}
+
+impl Actor for Claimer {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(Self::MAILBOX);
+    }
+}
+
+impl Supervised for Claimer {
+    fn restarting(&mut self, _: &mut Self::Context) {
+        if self.claims.take().is_some_and(|claims| claims.is_asking()) {
+            tracing::error!("a claimWork was under way: the run it may have claimed is lost until its claim expires");
+        }
+        self.generation += 1;
+        let _ = self.supervisor.send(None, Notice::Died(run::Actor::Claimer));
+    }
+}
+
+impl Staff for Claimer {
+    const NAME: &'static str = "Claimer";
+}
+
+impl Receive<TakeWork> for Claimer {
+    fn receive(&mut self, _: TakeWork, ctx: &mut Context<Self>) -> Work<Self> {
+        match self.claims {
+            Some(_) => self.poll(Poll::RunFinished, ctx),
+            None if self.stopping => {}
+            None => {
+                let (claims, effects) = ClaimLoop::start(self.poll_interval_ms);
+                self.claims = Some(claims);
+                self.carry_out(effects, ctx);
+            }
+        }
+        None
+    }
+}
+
+impl Receive<StopClaiming> for Claimer {
+    fn receive(&mut self, _: StopClaiming, ctx: &mut Context<Self>) -> Work<Self> {
+        self.stopping = true;
+        self.poll(Poll::Stop, ctx);
+        None
+    }
+}
+
+impl Receive<SendReport> for Claimer {
+    fn receive(&mut self, message: SendReport, _: &mut Context<Self>) -> Work<Self> {
+        let SendReport { key, report, credentials } = message;
+        let queue = Queue::new(self.http.clone(), &self.root_url, Auth::As(credentials.clone()));
+        let reporting = async move {
+            loop {
+                let left = Duration::from_millis(boot_now().until(credentials.end()));
+                let reported = queue.report(&key, report, Budget { attempts: u32::MAX, total: left }).await;
+                let transient = matches!(&reported, Err(error) if error.class() == RetryClass::Transient);
+                // the claim may have been renewed meanwhile: as long as it is ours, the report can still get through
+                if !transient || credentials.credentials().is_err() {
+                    break (reported, key);
+                }
+            }
+        };
+        then(reporting, move |(reported, key), actor: &mut Self, _| {
+            let end = match &reported {
+                Ok(()) => ReportEnd::Accepted,
+                Err(error) => {
+                    tracing::warn!(run = %key, ?report, %error, "the report did not go through");
+                    report_end(error)
+                }
+            };
+            let _ = actor.supervisor.send(Some(&key.clone()), Notice::Run(key, Event::Reported(end)));
+        })
+    }
+}
+
+/// What a failed report means for the run.
+fn report_end(error: &ApiError) -> ReportEnd {
+    match (error.status(), error.class()) {
+        (Some(404 | 409 | 410), _) => ReportEnd::Conflict,
+        (_, RetryClass::Transient) => ReportEnd::Unreachable,
+        (None, _) => ReportEnd::Unreachable,
+        (Some(_), _) => ReportEnd::Refused,
+    }
+}
+
+crate::traced!(Claimer: TakeWork, StopClaiming, SendReport);

@@ -1,0 +1,125 @@
+//! How actors are started: which lives on which thread, and with what it is built. An actor that fell in a way that
+//! `actix::Supervisor` cannot mend is started anew from here.
+
+use super::claimer::{Claimer, Identity};
+use super::credential_refresher::CredentialRefresher;
+use super::reclaimer::Reclaimer;
+use super::script_runner::ScriptRunner;
+use super::uploader::Uploader;
+use crate::config::Config;
+use crate::messages::{Member, Notice, Post, Staff};
+use crate::taskcluster::{Auth, Http, HttpConfig, HttpError};
+use actix::{Actor, ArbiterHandle, Context, Supervisor};
+use scriptworker_core::run;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What actors are built from.
+#[derive(Clone)]
+pub struct Crew {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// The thread of everything that may never be late.
+    pub heartbeat: ArbiterHandle,
+    /// The thread of everything else.
+    pub work: ArbiterHandle,
+    /// The worker's own credentials.
+    pub auth: Auth,
+    /// How HTTP clients are made: one per thread.
+    pub http: HttpConfig,
+}
+
+/// The actors at work.
+pub struct Team {
+    /// Asks for work and reports.
+    pub claimer: Member<Claimer>,
+    /// Renews the claim.
+    pub reclaimer: Member<Reclaimer>,
+    /// Puts renewed credentials in use.
+    pub refresher: Member<CredentialRefresher>,
+    /// Runs the script.
+    pub runner: Member<ScriptRunner>,
+    /// Uploads.
+    pub uploader: Member<Uploader>,
+}
+
+impl Crew {
+    /// Checks, before anything runs, that an HTTP client can be made; on the threads themselves it cannot fail then.
+    pub fn check(&self) -> Result<(), HttpError> {
+        Http::new(self.http.clone()).map(drop)
+    }
+
+    /// Starts everybody.
+    pub fn start(&self, supervisor: &impl Fn(&'static str) -> Post<Notice>) -> Team {
+        Team {
+            claimer: self.claimer(supervisor(Claimer::NAME)),
+            reclaimer: self.reclaimer(supervisor(Reclaimer::NAME)),
+            refresher: self.refresher(supervisor(CredentialRefresher::NAME)),
+            runner: self.runner(supervisor(ScriptRunner::NAME)),
+            uploader: self.uploader(supervisor(Uploader::NAME)),
+        }
+    }
+
+    /// Starts one actor anew in place of one that is gone.
+    pub fn replace(&self, team: &mut Team, actor: run::Actor, supervisor: &impl Fn(&'static str) -> Post<Notice>) {
+        match actor {
+            run::Actor::Claimer => team.claimer = self.claimer(supervisor(Claimer::NAME)),
+            run::Actor::Reclaimer => team.reclaimer = self.reclaimer(supervisor(Reclaimer::NAME)),
+            run::Actor::CredentialRefresher => {
+                team.refresher = self.refresher(supervisor(CredentialRefresher::NAME));
+            }
+            run::Actor::ScriptRunner => team.runner = self.runner(supervisor(ScriptRunner::NAME)),
+            run::Actor::Uploader => team.uploader = self.uploader(supervisor(Uploader::NAME)),
+            // not in this crew
+            run::Actor::CotVerifier => {}
+        }
+    }
+
+    fn claimer(&self, post: Post<Notice>) -> Member<Claimer> {
+        let (config, auth, http) = (Arc::clone(&self.config), self.auth.clone(), self.http.clone());
+        start(&self.work, move || {
+            let identity = Identity {
+                task_queue_id: config.task_queue_id.clone(),
+                worker_group: config.worker_group.clone(),
+                worker_id: config.worker_id.clone(),
+            };
+            Claimer::new(post, client(http), config.root_url.clone(), auth, identity, config.poll_interval)
+        })
+    }
+
+    fn reclaimer(&self, post: Post<Notice>) -> Member<Reclaimer> {
+        let (config, http) = (Arc::clone(&self.config), self.http.clone());
+        start(&self.heartbeat, move || {
+            Reclaimer::new(post, client(http), config.root_url.clone(), config.reclaim_interval)
+        })
+    }
+
+    fn refresher(&self, post: Post<Notice>) -> Member<CredentialRefresher> {
+        start(&self.heartbeat, move || CredentialRefresher::new(post))
+    }
+
+    fn runner(&self, post: Post<Notice>) -> Member<ScriptRunner> {
+        let config = Arc::clone(&self.config);
+        start(&self.work, move || ScriptRunner::new(post, config))
+    }
+
+    fn uploader(&self, post: Post<Notice>) -> Member<Uploader> {
+        let (config, http) = (Arc::clone(&self.config), self.http.clone());
+        start(&self.work, move || Uploader::new(post, config, client(http)))
+    }
+}
+
+fn start<A: Staff + Actor<Context = Context<A>>>(
+    thread: &ArbiterHandle,
+    build: impl FnOnce() -> A + Send + 'static,
+) -> Member<A> {
+    Member::new(Supervisor::start_in_arbiter(thread, |_| build()))
+}
+
+#[expect(clippy::expect_used, reason = "Crew::check made one with the same settings before any actor was started")]
+fn client(config: HttpConfig) -> Http {
+    Http::new(config).expect("an HTTP client with these settings was made before")
+}
+
+/// Pause before an actor that is gone is started anew.
+pub const REPLACE_AFTER: Duration = Duration::from_secs(1);

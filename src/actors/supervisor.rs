@@ -1,0 +1,352 @@
+//! Feeds what happens to the run's state machine and carries out what it decides. The only actor that knows others.
+
+use super::RunCredentials;
+use super::crew::{Crew, REPLACE_AFTER, Team};
+use crate::messages::claims::{SendReport, StopClaiming, TakeWork};
+use crate::messages::credentials::PublishCredentials;
+use crate::messages::heartbeat::{KeepClaim, LetClaimGo};
+use crate::messages::notice::{Claimed, Renewal};
+use crate::messages::script::{CleanUp, ExtendDeadline, Prepare, StartScript, StopScript};
+use crate::messages::traced::after;
+use crate::messages::upload::{AbortUpload, UploadArtifacts};
+use crate::messages::{Notice, Post, Receive, Staff, Work};
+use crate::process::boot_now;
+use actix::{Actor, AsyncContext, Context, Supervised};
+use scriptworker_core::ids::RunKey;
+use scriptworker_core::run::lifecycle::{Life, LifeEffect, Lifecycle};
+use scriptworker_core::run::{
+    self, Admission, Effect, Event, LossCause, Outcome, Policy, Resolution, Run, TaskStatus, UploadEnd, Verdict,
+};
+use scriptworker_core::task::{MalformedTask, TaskTerms};
+use scriptworker_core::time::UnixMillis;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// The exit code of a worker whose Supervisor itself failed (`EX_SOFTWARE`).
+const EXIT_SOFTWARE: u8 = 70;
+
+/// See the module.
+pub struct Supervisor {
+    crew: Crew,
+    team: Option<Team>,
+    lifecycle: Lifecycle,
+    hand: Option<Hand>,
+    /// Where the process's exit code is waited for.
+    leave: Option<oneshot::Sender<u8>>,
+}
+
+/// The run in hand, with everything that its state machine leaves out.
+struct Hand {
+    key: RunKey,
+    run: Run,
+    claimed: Box<Claimed>,
+    terms: Result<TaskTerms, MalformedTask>,
+    newest: Renewal,
+    credentials: Arc<RunCredentials>,
+}
+
+impl Supervisor {
+    /// Signals, and at most a few notices per actor and run, are ever under way.
+    const MAILBOX: usize = 64;
+
+    /// One that works with `crew` and says on `leave` with which code the process ends.
+    pub fn new(crew: Crew, leave: oneshot::Sender<u8>) -> Self {
+        let timeout_ms = u64::try_from(crew.config.shutdown_timeout.as_millis()).unwrap_or(u64::MAX);
+        let lifecycle = Lifecycle::new(timeout_ms);
+        Self { crew, team: None, lifecycle, hand: None, leave: Some(leave) }
+    }
+
+    // ── the life of the process ─────────────────────────────────────────────────────────────────────────────────────
+
+    fn live(&mut self, life: Life, ctx: &mut Context<Self>) {
+        let (next, effects) = self.lifecycle.clone().on(boot_now(), life);
+        self.lifecycle = next;
+        for effect in effects {
+            match effect {
+                LifeEffect::StopClaiming => self.stop_claiming(ctx),
+                LifeEffect::AskRunToStop => {
+                    tracing::info!("shutting down: stopping what runs, saving its log");
+                    self.feed(Event::ShutdownAsked, ctx);
+                }
+                LifeEffect::HaltRun => {
+                    tracing::warn!("shutting down at once: killing what runs, saving nothing");
+                    self.feed(Event::ShutdownNow, ctx);
+                }
+                LifeEffect::WakeAt(at) => {
+                    let wait = Duration::from_millis(boot_now().until(at));
+                    after(ctx, wait, |actor: &mut Self, ctx| actor.live(Life::Tick, ctx));
+                }
+                LifeEffect::Exit(code) => self.leave(code),
+            }
+        }
+    }
+
+    fn leave(&mut self, code: u8) {
+        if let Some(leave) = self.leave.take() {
+            // nobody waiting means that the process is ending already
+            let _ = leave.send(code);
+        }
+    }
+
+    fn stop_claiming(&mut self, ctx: &mut Context<Self>) {
+        let Some(team) = &self.team else { return };
+        if team.claimer.send(None, StopClaiming).is_err() {
+            self.replace(run::Actor::Claimer, ctx);
+        }
+    }
+
+    fn take_work(&mut self, ctx: &mut Context<Self>) {
+        let Some(team) = &self.team else { return };
+        if team.claimer.send(None, TakeWork).is_err() {
+            self.replace(run::Actor::Claimer, ctx);
+        }
+    }
+
+    // ── the life of a run ───────────────────────────────────────────────────────────────────────────────────────────
+
+    fn begin(&mut self, claimed: Box<Claimed>, ctx: &mut Context<Self>) {
+        let key = claimed.key.clone();
+        if let Some(hand) = &self.hand {
+            // cannot be: the Claimer asks only when told that nothing is in hand
+            tracing::error!(run = %key, in_hand = %hand.key, "a claimed run is lost: another one is in hand");
+            return;
+        }
+        tracing::info!(run = %key, left_ms = boot_now().until(claimed.renewal.end), "claimed");
+        let terms = TaskTerms::check(&claimed.task);
+        let gives_back = self.lifecycle.gives_back();
+        let admission = match &terms {
+            _ if gives_back => Admission::GivenBack,
+            Ok(_) => Admission::Admitted,
+            Err(problem) => {
+                tracing::warn!(run = %key, %problem, "the task cannot be run as it is written");
+                Admission::Malformed
+            }
+        };
+        self.live(Life::RunBegan, ctx);
+        let timeout_status = self.crew.config.task_max_timeout_status;
+        let policy = Policy { verify: false, attest: false, timeout_status };
+        let (run, effects) = Run::claimed(policy, admission, claimed.renewal.end);
+        let newest = claimed.renewal.clone();
+        let credentials = Arc::new(RunCredentials::new(Arc::clone(&newest.credentials), newest.end));
+        self.hand = Some(Hand { key, run, claimed, terms, newest, credentials });
+        self.carry_out(effects, ctx);
+        if gives_back {
+            self.feed(Event::ShutdownAsked, ctx);
+        }
+    }
+
+    /// Gives an event to the state machine of the run in hand, and does what it says.
+    fn feed(&mut self, event: Event, ctx: &mut Context<Self>) {
+        let Some(hand) = &mut self.hand else { return };
+        let before = hand.run.clone();
+        let (after, effects) = before.clone().on(boot_now(), event);
+        if after.claim_end().is_none() {
+            hand.credentials.revoke();
+        }
+        if before.phase() != after.phase() {
+            tracing::info!(run = %hand.key, ?event, status = %after.status(), "{}", after.phase().name());
+        }
+        let settled = after.resolution().filter(|_| before.resolution().is_none());
+        hand.run = after;
+        if let Some(resolution) = settled {
+            self.live(Life::RunSettled(resolution), ctx);
+        }
+        self.carry_out(effects, ctx);
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>, ctx: &mut Context<Self>) {
+        for effect in effects {
+            let Some(fallen) = self.carry_out_one(effect, ctx) else { continue };
+            self.replace(fallen, ctx);
+        }
+    }
+
+    /// Returns the actor that could not be told.
+    fn carry_out_one(&mut self, effect: Effect, ctx: &mut Context<Self>) -> Option<run::Actor> {
+        let (Some(hand), Some(team)) = (&self.hand, &self.team) else { return None };
+        let (key, run) = (hand.key.clone(), Some(&hand.key));
+        let credentials = Arc::clone(&hand.credentials);
+        let (actor, sent) = match effect {
+            Effect::StartHeartbeat => {
+                let message = KeepClaim { key, end: hand.newest.end, credentials };
+                (run::Actor::Reclaimer, team.reclaimer.send(run, message))
+            }
+            Effect::StopHeartbeat => (run::Actor::Reclaimer, team.reclaimer.send(run, LetClaimGo)),
+            Effect::PublishCredentials => {
+                let message = PublishCredentials { snapshot: credentials, renewal: hand.newest.clone() };
+                (run::Actor::CredentialRefresher, team.refresher.send(run, message))
+            }
+            Effect::ExtendDeadline(end) => (run::Actor::ScriptRunner, team.runner.send(run, ExtendDeadline(end))),
+            Effect::Prepare => {
+                let malformed = hand.terms.as_ref().err().map(MalformedTask::to_string);
+                let message = Prepare { key, task: Arc::clone(&hand.claimed.task), malformed };
+                (run::Actor::ScriptRunner, team.runner.send(run, message))
+            }
+            Effect::StartScript => {
+                let limit_s = self.crew.config.task_max_timeout.as_secs();
+                let limit_ms = hand.terms.as_ref().map_or(0, |terms| terms.limit_ms(limit_s));
+                let message = StartScript { key, limit_ms, claim_end: credentials.end(), credentials };
+                (run::Actor::ScriptRunner, team.runner.send(run, message))
+            }
+            Effect::StopScript(cause) => {
+                (run::Actor::ScriptRunner, team.runner.send(run, StopScript { cause, grace: true }))
+            }
+            Effect::KillScript(cause) => {
+                (run::Actor::ScriptRunner, team.runner.send(run, StopScript { cause, grace: false }))
+            }
+            Effect::Upload { log_first } => {
+                let task_expires = hand.claimed.task.get("expires").and_then(serde_json::Value::as_str);
+                let task_expires = task_expires.and_then(|text| UnixMillis::parse(text).ok());
+                let now = hand.claimed.claimed_at;
+                let message = UploadArtifacts { key, task_expires, now, log_first, credentials };
+                (run::Actor::Uploader, team.uploader.send(run, message))
+            }
+            Effect::AbortUpload => (run::Actor::Uploader, team.uploader.send(run, AbortUpload)),
+            Effect::Report(report) => {
+                (run::Actor::Claimer, team.claimer.send(run, SendReport { key, report, credentials }))
+            }
+            Effect::CleanUp => (run::Actor::ScriptRunner, team.runner.send(run, CleanUp(key))),
+            Effect::CleanUpLater => {
+                let wait = self.crew.config.poll_interval;
+                tracing::error!(run = %key, ?wait, "the directories could not be wiped; no work is taken until they are");
+                after(ctx, wait, |actor: &mut Self, ctx| actor.carry_out(vec![Effect::CleanUp], ctx));
+                return None;
+            }
+            Effect::AbandonReport => {
+                hand.credentials.revoke();
+                return None;
+            }
+            Effect::LogLoss(cause) => {
+                log_loss(&key, cause);
+                return None;
+            }
+            Effect::LogUnresolved => {
+                tracing::error!(run = %key, "the run is lost to the queue: it could not be reported and will expire");
+                return None;
+            }
+            Effect::Finish(outcome) => {
+                self.finish(&key, outcome, ctx);
+                return None;
+            }
+            // refused in the configuration until the verifier exists; if it ever got here, nothing may run
+            Effect::Verify | Effect::AbortVerify => {
+                self.feed_soon(Event::Verdict(Verdict::Failed), ctx);
+                return None;
+            }
+            Effect::Attest => {
+                self.feed_soon(Event::Attested(UploadEnd::Failed(TaskStatus::InternalError)), ctx);
+                return None;
+            }
+        };
+        sent.is_err().then_some(actor)
+    }
+
+    fn feed_soon(&self, event: Event, ctx: &mut Context<Self>) {
+        after(ctx, Duration::ZERO, move |actor: &mut Self, ctx| actor.feed(event, ctx));
+    }
+
+    fn finish(&mut self, key: &RunKey, outcome: Outcome, ctx: &mut Context<Self>) {
+        let Outcome { status, resolution, clean } = outcome;
+        match resolution {
+            Resolution::Resolved(report) => tracing::info!(run = %key, %status, ?report, clean, "finished"),
+            Resolution::ClaimLost(cause) => tracing::warn!(run = %key, %status, ?cause, clean, "given up"),
+            Resolution::Unresolved => tracing::error!(run = %key, %status, clean, "left unreported"),
+        }
+        if let Some(hand) = self.hand.take() {
+            hand.credentials.revoke();
+        }
+        self.live(Life::RunFinished, ctx);
+        self.take_work(ctx);
+    }
+
+    // ── actors that fall ────────────────────────────────────────────────────────────────────────────────────────────
+
+    /// An actor is gone or hangs: start another one, then let the run know.
+    fn replace(&mut self, actor: run::Actor, ctx: &mut Context<Self>) {
+        tracing::error!(?actor, "starting the actor anew");
+        after(ctx, REPLACE_AFTER, move |supervisor: &mut Self, ctx| {
+            let posts = posts(ctx);
+            let crew = supervisor.crew.clone();
+            if let Some(team) = &mut supervisor.team {
+                crew.replace(team, actor, &posts);
+            }
+            supervisor.died(actor, ctx);
+        });
+    }
+
+    fn died(&mut self, actor: run::Actor, ctx: &mut Context<Self>) {
+        tracing::error!(?actor, "an actor fell and was started again");
+        self.feed(Event::ActorDied(actor), ctx);
+        if actor == run::Actor::Claimer && self.hand.is_none() {
+            self.live(Life::NothingClaimed, ctx);
+            if self.lifecycle.serves() {
+                self.take_work(ctx);
+            }
+        }
+    }
+}
+
+fn log_loss(key: &RunKey, cause: LossCause) {
+    match cause {
+        LossCause::Refused => {
+            tracing::warn!(run = %key, "the run is no longer ours (cancelled, past its deadline or taken): nothing is uploaded or reported");
+        }
+        LossCause::Expired => {
+            tracing::error!(run = %key, "the claim expired before it could be renewed: nothing is uploaded or reported");
+        }
+    }
+}
+
+fn posts(ctx: &mut Context<Supervisor>) -> impl Fn(&'static str) -> Post<Notice> + use<> {
+    let address = ctx.address();
+    move |sender| Post::new(&address, sender)
+}
+
+impl Actor for Supervisor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(Self::MAILBOX);
+        self.team = Some(self.crew.start(&posts(ctx)));
+        self.take_work(ctx);
+    }
+}
+
+impl Supervised for Supervisor {}
+
+impl Staff for Supervisor {
+    const NAME: &'static str = "Supervisor";
+
+    /// What the run was doing is not known any more: leave. The guardian ends the script, the claim expires.
+    fn fell(&mut self, _: &mut Context<Self>) {
+        self.leave(EXIT_SOFTWARE);
+    }
+}
+
+impl Receive<Notice> for Supervisor {
+    fn receive(&mut self, notice: Notice, ctx: &mut Context<Self>) -> Work<Self> {
+        match notice {
+            Notice::Asking => self.live(Life::Asking, ctx),
+            Notice::NothingClaimed => self.live(Life::NothingClaimed, ctx),
+            Notice::Claimed(claimed) => self.begin(claimed, ctx),
+            Notice::Life(life) => self.live(life, ctx),
+            Notice::Died(actor) => self.died(actor, ctx),
+            Notice::Run(key, event) => {
+                if self.hand.as_ref().is_some_and(|hand| hand.key == key) {
+                    self.feed(event, ctx);
+                }
+            }
+            Notice::Renewed(key, renewal) => {
+                if let Some(hand) = self.hand.as_mut().filter(|hand| hand.key == key) {
+                    let end = renewal.end;
+                    hand.newest = renewal;
+                    self.feed(Event::Renewed { end }, ctx);
+                }
+            }
+        }
+        None
+    }
+}
+
+crate::traced!(Supervisor: Notice);

@@ -1,0 +1,49 @@
+//! What the Supervisor is told: by every actor, and by the process's signals.
+
+use crate::taskcluster::Credentials;
+use scriptworker_core::ids::RunKey;
+use scriptworker_core::run::lifecycle::Life;
+use scriptworker_core::run::{Actor, Event};
+use scriptworker_core::time::{BootMillis, UnixMillis};
+use std::sync::Arc;
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Notice {
+    /// A `claimWork` is on its way.
+    Asking,
+    /// It gave us nothing, or failed.
+    NothingClaimed,
+    /// It gave us a run.
+    Claimed(Box<Claimed>),
+    /// Something happened to a run; ignored when that run is no longer in hand.
+    Run(RunKey, Event),
+    /// A claim was renewed.
+    Renewed(RunKey, Renewal),
+    /// A signal, or time passing in the life of the process.
+    Life(Life),
+    /// An actor fell and was started again without its state.
+    Died(Actor),
+}
+
+/// A run that was just claimed.
+#[derive(Debug)]
+pub struct Claimed {
+    /// Which.
+    pub key: RunKey,
+    /// The task definition, whole as the queue gave it.
+    pub task: Arc<serde_json::Value>,
+    /// The task's temporary credentials, and until when they and the claim last.
+    pub renewal: Renewal,
+    /// When the queue answered, by its own clock.
+    pub claimed_at: UnixMillis,
+}
+
+/// What a claim or a renewal gives us.
+#[derive(Debug, Clone)]
+pub struct Renewal {
+    /// The task's temporary credentials.
+    pub credentials: Arc<Credentials>,
+    /// The end of the claim on the boot clock.
+    pub end: BootMillis,
+}

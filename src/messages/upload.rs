@@ -1,0 +1,24 @@
+//! Supervisor → Uploader.
+
+use crate::actors::RunCredentials;
+use scriptworker_core::ids::RunKey;
+use scriptworker_core::time::UnixMillis;
+use std::sync::Arc;
+
+/// Upload every file of the artifact directory.
+pub struct UploadArtifacts {
+    /// Which run.
+    pub key: RunKey,
+    /// When the task, and with it every artifact, expires.
+    pub task_expires: Option<UnixMillis>,
+    /// The queue's time when it gave us the claim, and the boot time then: what "now" is for expiry dates.
+    pub now: UnixMillis,
+    /// Time is short: the log goes alone, before everything else.
+    pub log_first: bool,
+    /// The run's credentials.
+    pub credentials: Arc<RunCredentials>,
+}
+
+/// End the upload early.
+#[derive(Debug)]
+pub struct AbortUpload;
