@@ -11,14 +11,14 @@ use scriptworker_core::ids::RunKey;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tracing_actix::ActorInstrument;
 
 /// A message with the record of its way.
 pub struct Traced<M> {
     message: M,
     run: Option<RunKey>,
-    ticket: OpenTicket,
+    ticket: Ticket,
 }
 
 impl<M: 'static> Message for Traced<M> {
@@ -147,7 +147,7 @@ impl Undelivered {
 impl<M> Traced<M> {
     fn new(message: M, run: Option<RunKey>, actor: &'static str, sender: &'static str) -> Self {
         let meta = MessageMeta { run: run.clone(), actor, message: short_name::<M>(), sender };
-        Self { message, run, ticket: OpenTicket(Some(Journal::global().queued(meta))) }
+        Self { message, run, ticket: Journal::global().queued(meta, Instant::now()) }
     }
 
     /// What every handler of a traced message does. Called by the macro only.
@@ -155,20 +155,21 @@ impl<M> Traced<M> {
     where
         M: 'static,
     {
-        let Self { message, run, mut ticket } = self;
+        let Self { message, run, ticket } = self;
         let span = match &run {
             Some(run) => tracing::debug_span!("message", actor = A::NAME, message = short_name::<M>(), %run),
             None => tracing::debug_span!("message", actor = A::NAME, message = short_name::<M>()),
         };
-        ticket.started();
+        ticket.started(Instant::now());
         let handled = span.in_scope(|| catch_unwind(AssertUnwindSafe(|| actor.receive(message, ctx))));
         match handled {
-            Ok(None) => ticket.end(Outcome::Done),
+            Ok(None) => ticket.ended(Outcome::Done, Instant::now()),
             Ok(Some(work)) => {
+                let ticket = Some(ticket);
                 ctx.spawn(Guarded { work, ticket, message: short_name::<M>() }.actor_instrument(span));
             }
             Err(_) => {
-                ticket.end(Outcome::Panicked);
+                ticket.ended(Outcome::Panicked, Instant::now());
                 tracing::error!(actor = A::NAME, message = short_name::<M>(), "a handler panicked");
                 actor.fell(ctx);
             }
@@ -192,7 +193,8 @@ macro_rules! traced {
 /// The work of a handler: its end closes the ticket, its panic fells the actor.
 struct Guarded<A> {
     work: Pin<Box<dyn ActorFuture<A, Output = ()>>>,
-    ticket: OpenTicket,
+    /// Taken when the work is over.
+    ticket: Option<Ticket>,
     message: &'static str,
 }
 
@@ -209,11 +211,11 @@ impl<A: Staff> ActorFuture<A> for Guarded<A> {
         match catch_unwind(AssertUnwindSafe(|| work.poll(actor, ctx, task))) {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(())) => {
-                self.ticket.end(Outcome::Done);
+                self.close(Outcome::Done);
                 Poll::Ready(())
             }
             Err(_) => {
-                self.ticket.end(Outcome::Panicked);
+                self.close(Outcome::Panicked);
                 tracing::error!(actor = A::NAME, message = self.message, "the work of a message panicked");
                 actor.fell(ctx);
                 Poll::Ready(())
@@ -222,26 +224,11 @@ impl<A: Staff> ActorFuture<A> for Guarded<A> {
     }
 }
 
-/// A journal ticket that says so when its message is dropped unhandled (mailbox gone, actor fallen).
-struct OpenTicket(Option<Ticket>);
-
-impl OpenTicket {
-    fn started(&self) {
-        if let Some(ticket) = &self.0 {
-            Journal::global().started(ticket);
+impl<A> Guarded<A> {
+    fn close(&mut self, outcome: Outcome) {
+        if let Some(ticket) = self.ticket.take() {
+            ticket.ended(outcome, Instant::now());
         }
-    }
-
-    fn end(&mut self, outcome: Outcome) {
-        if let Some(ticket) = self.0.take() {
-            Journal::global().ended(ticket, outcome);
-        }
-    }
-}
-
-impl Drop for OpenTicket {
-    fn drop(&mut self) {
-        self.end(Outcome::Dropped);
     }
 }
 

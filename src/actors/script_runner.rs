@@ -1,0 +1,218 @@
+//! The work directory, and the script in it: prepares what the script reads, starts it below a guardian, ends it when
+//! told to, and says when none of its processes is alive any more (worker.md 7 and 8, design.md 5).
+
+mod directories;
+mod session;
+
+use self::session::{Ending, Session, Setup};
+use crate::config::Config;
+use crate::messages::script::{CleanUp, ExtendDeadline, Prepare, StartScript, StopScript};
+use crate::messages::traced::{after, then};
+use crate::messages::{Notice, Post, Receive, Staff, Work};
+use actix::{Actor, AsyncContext, Context, SpawnHandle, Supervised};
+use scriptworker_core::ids::RunKey;
+use scriptworker_core::run::{self, Event, ScriptEnd, StopCause};
+use scriptworker_core::time::BootMillis;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// See the module.
+pub struct ScriptRunner {
+    supervisor: Post<Notice>,
+    config: Arc<Config>,
+    script: Option<Script>,
+}
+
+/// The script of the run in hand.
+struct Script {
+    key: RunKey,
+    limit_ms: u64,
+    state: State,
+}
+
+enum State {
+    /// Handed to the guardian; orders that come meanwhile are kept.
+    Starting { stop: Option<StopScript>, deadline: Option<BootMillis> },
+    Running { session: Session, limit: SpawnHandle },
+}
+
+impl ScriptRunner {
+    /// A handful of messages per run: a full mailbox means that the thread hangs.
+    const MAILBOX: usize = 16;
+
+    /// One that works by `config`.
+    pub fn new(supervisor: Post<Notice>, config: Arc<Config>) -> Self {
+        Self { supervisor, config, script: None }
+    }
+
+    fn tell(&self, key: &RunKey, event: Event) {
+        // an undeliverable notice is logged by the post; the Supervisor's own end is the process's end
+        let _ = self.supervisor.send(Some(key), Notice::Run(key.clone(), event));
+    }
+
+    /// The guardian has the script: from now on it can be stopped, and its end is waited for.
+    fn started(&mut self, started: Result<(Session, Ending), session::StartError>, ctx: &mut Context<Self>) {
+        let Some(script) = self.script.as_mut() else { return };
+        let (session, ending) = match started {
+            Ok(started) => started,
+            Err(error) => {
+                tracing::error!(run = %script.key, %error, "the script could not be started");
+                return self.ended(ScriptEnd::NotStarted);
+            }
+        };
+        let limit_ms = script.limit_ms;
+        let limit = after(ctx, Duration::from_millis(limit_ms), move |actor: &mut Self, _| {
+            let Some(Script { key, state: State::Running { session, .. }, .. }) = &actor.script else { return };
+            tracing::warn!(run = %key, limit_ms, "the script has run as long as it may");
+            session.note(&format!("[scriptworker] the time limit of {} s has passed", limit_ms / 1000));
+            actor.tell(&key.clone(), Event::LimitPassed);
+        });
+        let running = State::Running { session, limit };
+        if let State::Starting { stop, deadline } = std::mem::replace(&mut script.state, running) {
+            if let Some(deadline) = deadline {
+                self.extend(deadline);
+            }
+            if let Some(stop) = stop {
+                self.stop(stop);
+            }
+        }
+        let codes = self.config.reversed_statuses.clone();
+        if let Some(work) = then(ending.wait(codes), |end, actor: &mut Self, ctx| {
+            if let Some(Script { state: State::Running { limit, .. }, .. }) = &actor.script {
+                ctx.cancel_future(*limit);
+            }
+            actor.ended(end);
+        }) {
+            ctx.spawn(work);
+        }
+    }
+
+    fn ended(&mut self, end: ScriptEnd) {
+        if let Some(script) = self.script.take() {
+            self.tell(&script.key, Event::ScriptEnded(end));
+        }
+    }
+
+    fn stop(&mut self, order: StopScript) {
+        let (grace, first) = (self.config.kill_grace, self.config.kill_first_signal);
+        match &mut self.script {
+            // not started, or over and already said so
+            None => {}
+            Some(Script { state: State::Starting { stop, .. }, .. }) => *stop = Some(order),
+            Some(Script { key, state: State::Running { session, .. }, .. }) => {
+                tracing::warn!(run = %key, cause = ?order.cause, grace = order.grace, "ending the script");
+                session.note(&format!("[scriptworker] {}", reason(order.cause)));
+                session.stop(order.grace.then_some(grace), first);
+            }
+        }
+    }
+
+    fn extend(&mut self, end: BootMillis) {
+        match &mut self.script {
+            None => {}
+            Some(Script { state: State::Starting { deadline, .. }, .. }) => *deadline = Some(end),
+            Some(Script { state: State::Running { session, .. }, .. }) => session.extend(end),
+        }
+    }
+}
+
+/// What the task's log says about the end of the script.
+fn reason(cause: StopCause) -> &'static str {
+    match cause {
+        StopCause::TimeLimit => "ending the script: it has run as long as it may",
+        StopCause::Shutdown => "ending the script: the worker is shutting down",
+        StopCause::ClaimLost => "ending the script: the run was cancelled, or its claim is lost",
+        StopCause::WorkerFault => "ending the script: a part of the worker failed",
+    }
+}
+
+impl Actor for ScriptRunner {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(Self::MAILBOX);
+    }
+}
+
+impl Supervised for ScriptRunner {
+    /// Dropping the session closes the guardian's socket: it kills the script and everything below it.
+    fn restarting(&mut self, _: &mut Self::Context) {
+        let orphan = self.script.take();
+        let _ = self.supervisor.send(None, Notice::Died(run::Actor::ScriptRunner));
+        if let Some(Script { key, .. }) = orphan {
+            self.tell(&key, Event::ScriptEnded(ScriptEnd::Unknown));
+        }
+    }
+}
+
+impl Staff for ScriptRunner {
+    const NAME: &'static str = "ScriptRunner";
+}
+
+impl Receive<Prepare> for ScriptRunner {
+    fn receive(&mut self, message: Prepare, _: &mut Context<Self>) -> Work<Self> {
+        let (config, key) = (Arc::clone(&self.config), message.key.clone());
+        let preparing = actix_rt::task::spawn_blocking(move || directories::prepare(&config, &message));
+        then(preparing, move |prepared, actor: &mut Self, _| {
+            let ready = match prepared {
+                Ok(Ok(())) => true,
+                Ok(Err(error)) => {
+                    tracing::error!(run = %key, %error, "the work directory could not be prepared");
+                    false
+                }
+                Err(error) => {
+                    tracing::error!(run = %key, %error, "preparing the work directory ended early");
+                    false
+                }
+            };
+            actor.tell(&key, Event::Prepared(ready));
+        })
+    }
+}
+
+impl Receive<StartScript> for ScriptRunner {
+    fn receive(&mut self, message: StartScript, _: &mut Context<Self>) -> Work<Self> {
+        let StartScript { key, limit_ms, claim_end, credentials } = message;
+        let setup = Setup { config: Arc::clone(&self.config), key: key.clone(), claim_end, credentials };
+        let state = State::Starting { stop: None, deadline: None };
+        self.script = Some(Script { key, limit_ms, state });
+        then(session::start(setup), |started, actor: &mut Self, ctx| actor.started(started, ctx))
+    }
+}
+
+impl Receive<StopScript> for ScriptRunner {
+    fn receive(&mut self, order: StopScript, _: &mut Context<Self>) -> Work<Self> {
+        self.stop(order);
+        None
+    }
+}
+
+impl Receive<ExtendDeadline> for ScriptRunner {
+    fn receive(&mut self, ExtendDeadline(end): ExtendDeadline, _: &mut Context<Self>) -> Work<Self> {
+        self.extend(end);
+        None
+    }
+}
+
+impl Receive<CleanUp> for ScriptRunner {
+    fn receive(&mut self, CleanUp(key): CleanUp, _: &mut Context<Self>) -> Work<Self> {
+        let config = Arc::clone(&self.config);
+        let wiping = actix_rt::task::spawn_blocking(move || directories::wipe(&config));
+        then(wiping, move |wiped, actor: &mut Self, _| {
+            let clean = match wiped {
+                Ok(Ok(())) => true,
+                Ok(Err(error)) => {
+                    tracing::error!(run = %key, %error, "the directories could not be wiped");
+                    false
+                }
+                Err(error) => {
+                    tracing::error!(run = %key, %error, "wiping the directories ended early");
+                    false
+                }
+            };
+            actor.tell(&key, Event::Cleaned(clean));
+        })
+    }
+}
+
+crate::traced!(ScriptRunner: Prepare, StartScript, StopScript, ExtendDeadline, CleanUp);

@@ -1,0 +1,56 @@
+//! The three directories that are wiped around every run, and the files that the script finds in them (worker.md 5
+//! and 11). Everything here blocks.
+
+use crate::config::Config;
+use crate::fsio;
+use crate::messages::script::Prepare;
+use scriptworker_core::json::format_json;
+use serde_json::json;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// A directory or a file in it could not be made or removed.
+#[derive(Debug, thiserror::Error)]
+#[error("{doing} {path:?}: {source}")]
+pub struct DirectoryError {
+    doing: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+fn at(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DirectoryError {
+    move |source| DirectoryError { doing, path: path.to_owned(), source }
+}
+
+/// Removes and makes anew `work_dir`, `artifact_dir` and `task_log_dir`, in this order.
+pub fn wipe(config: &Config) -> Result<(), DirectoryError> {
+    for path in [&config.work_dir, &config.artifact_dir, &config.task_log_dir] {
+        fsio::remove_tree(path).map_err(at("remove", path))?;
+        fsio::create_dir_all(path).map_err(at("create", path))?;
+    }
+    Ok(())
+}
+
+/// Wipes, then writes `task.json` and `current_task_info.json`; for a malformed task also the log that explains it.
+pub fn prepare(config: &Config, message: &Prepare) -> Result<(), DirectoryError> {
+    wipe(config)?;
+    let info = json!({ "taskId": message.key.task_id.as_str(), "runId": message.key.run_id.get() });
+    for (name, value) in [("task.json", message.task.as_ref()), ("current_task_info.json", &info)] {
+        write(&config.work_dir.join(name), format_json(value).as_bytes())?;
+    }
+    if let Some(problem) = &message.malformed {
+        let text = format!("[scriptworker] this task cannot be run as it is written: {problem}\n");
+        write(&log_file(config), text.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Where the task's log goes (worker.md 7.4).
+pub fn log_file(config: &Config) -> PathBuf {
+    config.task_log_dir.join("live_backing.log")
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), DirectoryError> {
+    let mut file = fsio::create(path, 0o644).map_err(at("create", path))?;
+    file.write_all(bytes).map_err(at("write", path))
+}
