@@ -1,0 +1,182 @@
+//! The file through which a script reads its task's credentials, renewals included (worker.md 7.3).
+//!
+//! The script inherits the descriptor of an unlinked regular file and reads it with `fstat` for the size and `pread`
+//! at 0. So a renewal cannot swap the file, it has to rewrite it in place under the eyes of readers:
+//!
+//! * The file has one size for its whole life, from before the script starts. A size read earlier stays right, and
+//!   no reader sees a cut file or bytes of an older document.
+//! * A document shorter than that is followed by spaces and a newline, which JSON allows, so *the whole content* is
+//!   one JSON value, also for a reader that does not stop at its end.
+//! * Each renewal is one positional write of the whole size. The kernel orders writes with each other. Against a
+//!   `pread` in the same microsecond it does so on XFS and btrfs; on ext4, overlayfs and tmpfs such a reader could in
+//!   theory get the beginning of the new document with the end of the old one. Renewals of one task have the same
+//!   lengths in the same places, so even that would be JSON, and the queue would refuse the mixed credentials once.
+//! * Positional writes leave the file offset alone, which the script shares.
+
+use crate::fsio::{self, WriteFile};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+/// The size of the file. Temporary credentials are around 1 KiB; a certificate with many scopes has some 10 KiB.
+const SMALLEST: usize = 4 * 1024;
+
+/// A credentials file could not be made or renewed.
+#[derive(Debug, thiserror::Error)]
+pub enum CredentialsError {
+    /// The file system refused.
+    #[error("write the credentials file: {source}")]
+    File {
+        /// The cause.
+        #[from]
+        source: io::Error,
+    },
+    /// The credentials cannot be written as JSON.
+    #[error("write the credentials as JSON: {source}")]
+    Json {
+        /// The cause.
+        #[from]
+        source: serde_json::Error,
+    },
+}
+
+/// The worker's handle of the file.
+#[derive(Debug)]
+pub struct CredentialsFile {
+    file: WriteFile,
+    size: usize,
+}
+
+impl CredentialsFile {
+    /// Makes the file, without a name, on the file system of `dir`, holding the first credentials. Blocks.
+    pub fn create(dir: &Path, credentials: &BTreeMap<String, Value>) -> Result<Self, CredentialsError> {
+        let document = document(credentials)?;
+        // Room to grow: a renewed document may be longer.
+        let size = document.len().saturating_mul(2).max(SMALLEST);
+        let file = fsio::unlinked(dir)?;
+        file.write_all_at(&padded(document, size), 0)?;
+        Ok(Self { file, size })
+    }
+
+    /// Replaces the credentials. Blocks for one write into the page cache.
+    ///
+    /// A document that has outgrown the file makes it larger; a reader that asked for the size just before then gets
+    /// a cut document once.
+    pub fn renew(&mut self, credentials: &BTreeMap<String, Value>) -> Result<(), CredentialsError> {
+        let document = document(credentials)?;
+        self.size = self.size.max(document.len());
+        self.file.write_all_at(&padded(document, self.size), 0)?;
+        Ok(())
+    }
+
+    /// A descriptor of the same open file, to be handed to the script.
+    pub fn for_script(&self) -> Result<OwnedFd, CredentialsError> {
+        Ok(self.file.as_fd().try_clone_to_owned()?)
+    }
+}
+
+/// Sorted keys, two spaces of indent, ASCII only.
+fn document(credentials: &BTreeMap<String, Value>) -> Result<Vec<u8>, serde_json::Error> {
+    let text = zeroize::Zeroizing::new(serde_json::to_string_pretty(credentials)?);
+    let mut ascii = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_ascii() {
+            ascii.push(character);
+        } else {
+            // Outside of strings JSON is ASCII, so this is inside one, where an escape means the same.
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                ascii.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    Ok(ascii.into_bytes())
+}
+
+fn padded(mut document: Vec<u8>, size: usize) -> zeroize::Zeroizing<Vec<u8>> {
+    if document.len() < size {
+        document.resize(size.saturating_sub(1), b' ');
+        document.push(b'\n');
+    }
+    zeroize::Zeroizing::new(document)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Seek;
+    use std::os::unix::fs::FileExt;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    fn credentials(access_token: &str, certificate: &str) -> BTreeMap<String, Value> {
+        [("clientId", "task-client/ä😀"), ("accessToken", access_token), ("certificate", certificate)]
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value.into()))
+            .collect()
+    }
+
+    fn read_as_scripts_do(file: &std::fs::File) -> Vec<u8> {
+        let mut content = vec![0; usize::try_from(file.metadata().unwrap().len()).unwrap()];
+        file.read_exact_at(&mut content, 0).unwrap();
+        content
+    }
+
+    #[test]
+    fn has_the_format_that_scripts_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = CredentialsFile::create(dir.path(), &credentials("token", "{\"a\": 1}")).unwrap();
+        let script = std::fs::File::from(file.for_script().unwrap());
+        let content = String::from_utf8(read_as_scripts_do(&script)).unwrap();
+        assert_eq!(
+            content.trim_end(),
+            "{\n  \"accessToken\": \"token\",\n  \"certificate\": \"{\\\"a\\\": 1}\",\n  \"clientId\": \
+             \"task-client/\\u00e4\\ud83d\\ude00\"\n}"
+        );
+        assert_eq!(
+            serde_json::from_str::<BTreeMap<String, Value>>(&content).unwrap(),
+            credentials("token", "{\"a\": 1}")
+        );
+    }
+
+    #[test]
+    fn shorter_and_longer_renewals_leave_one_json_value_and_the_offset() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut file = CredentialsFile::create(dir.path(), &credentials("first", "")).unwrap();
+        let mut script = std::fs::File::from(file.for_script().unwrap());
+        script.seek(io::SeekFrom::Start(3)).unwrap();
+        for length in [0, 10, 3000, 5, 100_000, 50, 4096] {
+            let now = credentials("token", &"c".repeat(length));
+            file.renew(&now).unwrap();
+            let read: BTreeMap<String, Value> = serde_json::from_slice(&read_as_scripts_do(&script)).unwrap();
+            assert_eq!(read, now);
+        }
+        assert_eq!(script.stream_position().unwrap(), 3);
+    }
+
+    #[test]
+    fn is_valid_for_a_reader_during_renewals() {
+        let dir = tempfile::tempdir().unwrap();
+        let token = |n: usize| format!("{n:044}");
+        let mut file = CredentialsFile::create(dir.path(), &credentials(&token(0), "x")).unwrap();
+        let script = std::fs::File::from(file.for_script().unwrap());
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let mut reads = 0;
+                while !done.load(Ordering::Relaxed) {
+                    let content = read_as_scripts_do(&script);
+                    let parsed = serde_json::from_slice::<BTreeMap<String, Value>>(&content);
+                    assert!(parsed.is_ok(), "read {reads}: {}", String::from_utf8_lossy(&content));
+                    reads += 1;
+                }
+                reads
+            });
+            for n in 1..=1000 {
+                file.renew(&credentials(&token(n), &"certificate".repeat(n % 2 + 20))).unwrap();
+            }
+            done.store(true, Ordering::Relaxed);
+            assert!(reader.join().unwrap() > 0);
+        });
+    }
+}

@@ -1,0 +1,65 @@
+//! The guardian's end of the socket, which is its standard input.
+
+use super::super::messages::{FromGuardian, ToGuardian};
+use nix::errno::Errno;
+use std::io::stdin;
+use std::os::fd::{AsFd, BorrowedFd};
+
+/// Reads and writes lines without a buffer that `poll` would not know of.
+pub(super) struct MessageSocket {
+    stdin: std::io::Stdin,
+    received: Vec<u8>,
+}
+
+impl MessageSocket {
+    pub(super) fn new() -> Self {
+        Self { stdin: stdin(), received: Vec::new() }
+    }
+
+    /// Reads once; waits if there is nothing. `false`: the worker is gone, or says what no worker says.
+    pub(super) fn fill(&mut self) -> bool {
+        let mut chunk = [0; 16 * 1024];
+        loop {
+            match nix::unistd::read(&self.stdin, &mut chunk) {
+                Ok(0) => return false,
+                Ok(count) => {
+                    self.received.extend(chunk.iter().take(count));
+                    return true;
+                }
+                Err(Errno::EINTR) => {}
+                Err(_) => return false,
+            }
+        }
+    }
+
+    /// The next complete message that was read. A line that is no message is skipped: both ends are one binary.
+    pub(super) fn next(&mut self) -> Option<ToGuardian> {
+        loop {
+            let end = self.received.iter().position(|byte| *byte == b'\n')?;
+            let line: Vec<u8> = self.received.drain(..=end).collect();
+            if let Ok(message) = serde_json::from_slice(&line) {
+                return Some(message);
+            }
+        }
+    }
+
+    /// Sends a message. That nobody listens any more is learned from [`MessageSocket::fill`].
+    pub(super) fn send(&self, message: &FromGuardian) {
+        let Ok(mut line) = serde_json::to_vec(message) else { return };
+        line.push(b'\n');
+        let mut rest = line.as_slice();
+        while !rest.is_empty() {
+            match nix::unistd::write(&self.stdin, rest) {
+                Ok(count) => rest = rest.get(count..).unwrap_or_default(),
+                Err(Errno::EINTR) => {}
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+impl AsFd for MessageSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stdin.as_fd()
+    }
+}
