@@ -225,6 +225,11 @@ impl<'de> Visitor<'de> for NodeVisitor {
         Ok(Node::Int(value))
     }
 
+    /// Numbers that no key accepts anyway: the greatest of the type stands for them all.
+    fn visit_u128<E: de::Error>(self, value: u128) -> Result<Node, E> {
+        Ok(Node::Int(i128::try_from(value).unwrap_or(i128::MAX)))
+    }
+
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Node, E> {
         Ok(Node::Float(value))
     }
