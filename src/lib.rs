@@ -6,3 +6,4 @@ pub mod embedded_queue;
 pub mod fsio;
 pub mod process;
 pub mod taskcluster;
+pub mod telemetry;

@@ -1,1 +1,38 @@
-//! (in work)
+//! The configuration: one YAML or JSON file with the keys of both generations of the worker.
+//!
+//! [`load`] reads it, checks it against [`KEYS`] and gives a typed, immutable [`Config`] or **all** findings at
+//! once. Precedence: built-in values, then the defaults that the environment gives, then the file; a key in the
+//! file replaces the whole default (config.md 1; design.md 9). The module reads files and otherwise only what
+//! [`Environment`] holds; it writes nothing and starts nothing.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `keys` | the one table of every key |
+//! | `tree` | the file as a tree with exact types, duplicates found |
+//! | `check` | names and types against the table |
+//! | `credentials` | the four sources of the worker's own credentials |
+//! | `load` | the whole way, and the merge |
+//! | `build`, `directories` | rules beyond types; which directory may lie in which |
+//! | `typed` | the result |
+//! | `unsupported` | what this version must refuse to start with |
+//! | `problem` | findings as facts |
+
+mod build;
+mod check;
+mod credentials;
+mod directories;
+mod environment;
+mod keys;
+mod load;
+mod problem;
+mod tree;
+mod typed;
+mod unsupported;
+
+pub use credentials::CredentialsConfig;
+pub use environment::{Environment, VARIABLES};
+pub use keys::{BuiltIn, Generation, KEYS, KeySpec, Kind, RENAMED, State, find as find_key, is_secret};
+pub use load::{DEFAULT_FILE, Loaded, load};
+pub use problem::{ConfigErrors, ConfigProblem, Rule};
+pub use typed::{ArtifactStorage, Config, FirstSignal};
+pub use unsupported::unsupported;
