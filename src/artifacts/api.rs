@@ -1,0 +1,1 @@
+//! The calls that an upload makes.
