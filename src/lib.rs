@@ -1,9 +1,12 @@
 //! scriptworker: claims a task, runs the one script it was built for, accounts for what it did.
 
+pub mod actors;
 pub mod artifacts;
+pub mod cli;
 pub mod config;
 pub mod embedded_queue;
 pub mod fsio;
+pub mod messages;
 pub mod process;
 pub mod taskcluster;
 pub mod telemetry;

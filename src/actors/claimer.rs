@@ -6,8 +6,9 @@ use crate::messages::notice::{Claimed, Renewal};
 use crate::messages::traced::{after, then};
 use crate::messages::{Notice, Post, Receive, Staff, Work};
 use crate::process::boot_now;
+use crate::taskcluster::model::{BadClaim, Claim};
 use crate::taskcluster::{
-    Answer, ApiError, Auth, BadClaim, Budget, Claim, CredentialSource, Http, Queue, RootUrl,
+    Answer, ApiError, Auth, Budget, CredentialSource, Credentials, Http, Queue, RootUrl,
 };
 use actix::{Actor, AsyncContext, Context, Supervised};
 use scriptworker_core::ids::{RunKey, TaskQueueId, WorkerGroup, WorkerId};
@@ -19,8 +20,9 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// `claimWork` answers after at most 20 s of long poll; past this it is given up and counted as failed.
-const CLAIM_PATIENCE: Duration = Duration::from_secs(60);
+/// `claimWork` answers after at most 20 s of long poll; past this it is given up and counted as failed. It is asked
+/// once: a repeated question could claim a second run.
+const CLAIM_BUDGET: Budget = Budget { attempts: 1, total: Duration::from_secs(60) };
 /// A run that cannot be worked on is given back within this time, or left to expire.
 const GIVE_BACK_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -100,7 +102,7 @@ impl Claimer {
         tracing::debug!(queue = %identity.task_queue_id, "asking for work");
         let asking = async move {
             let Identity { task_queue_id, worker_group, worker_id } = identity.as_ref();
-            queue.claim_work(task_queue_id, worker_group, worker_id, Budget::once(CLAIM_PATIENCE)).await
+            queue.claim_work(task_queue_id, worker_group, worker_id, CLAIM_BUDGET).await
         };
         if let Some(work) = then(asking, Self::answered) {
             ctx.spawn(work);
@@ -108,7 +110,7 @@ impl Claimer {
     }
 
     fn answered(
-        answer: Result<Answer<Vec<Result<Claim, BadClaim>>>, ApiError>,
+        answer: Result<Answer<Vec<Result<Claim, Box<BadClaim>>>>, ApiError>,
         actor: &mut Self,
         ctx: &mut Context<Self>,
     ) {
@@ -117,24 +119,30 @@ impl Claimer {
             Err(error) => {
                 tracing::warn!(%error, "asking for work failed; asking again");
                 let _ = actor.supervisor.send(None, Notice::NothingClaimed);
-                let retry_after_ms = error.retry_after().map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+                let retry_after_ms =
+                    error.retry_after().map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
                 actor.poll(Poll::Failed { retry_after_ms, random: random() }, ctx);
             }
         }
     }
 
     /// One run is kept; what else may have come is given back at once, for nobody would renew it.
-    fn sort(&mut self, claims: Vec<Result<Claim, BadClaim>>, date: Option<UnixMillis>, ctx: &mut Context<Self>) {
+    fn sort(
+        &mut self,
+        claims: Vec<Result<Claim, Box<BadClaim>>>,
+        date: Option<UnixMillis>,
+        ctx: &mut Context<Self>,
+    ) {
         let mut kept = None;
         for claim in claims {
             match claim {
                 Ok(claim) if kept.is_none() => kept = Some(claim),
                 Ok(claim) => {
-                    let key = RunKey { task_id: claim.status.task_id.clone(), run_id: claim.run_id };
+                    let key = claim.run();
                     tracing::warn!(run = %key, "given back: the queue sent more than the one run asked for");
                     self.give_back(key, claim.credentials, ExceptionReason::WorkerShutdown, ctx);
                 }
-                Err(bad) => self.refuse(bad, ctx),
+                Err(bad) => self.refuse(*bad, ctx),
             }
         }
         let Some(claim) = kept else {
@@ -142,40 +150,45 @@ impl Claimer {
             return self.poll(Poll::Nothing, ctx);
         };
         self.poll(Poll::Claimed, ctx);
-        let key = RunKey { task_id: claim.status.task_id.clone(), run_id: claim.run_id };
+        let key = claim.run();
         let renewal =
             Renewal { credentials: Arc::new(claim.credentials), end: claim_end(claim.taken_until, date) };
         let claimed_at = date.unwrap_or_else(|| UnixMillis(chrono::Utc::now().timestamp_millis()));
-        let claimed = Claimed { key: key.clone(), task: Arc::new(claim.task), renewal, claimed_at };
+        let expires = claim.status.expires;
+        let claimed = Claimed { key: key.clone(), task: Arc::new(claim.task), renewal, claimed_at, expires };
         let _ = self.supervisor.send(Some(&key), Notice::Claimed(Box::new(claimed)));
     }
 
     /// A claim that cannot be read: reported if enough of it can be, else left to expire.
     fn refuse(&mut self, bad: BadClaim, ctx: &mut Context<Self>) {
-        match (bad.key.clone(), bad.credentials.clone()) {
+        match (bad.run.clone(), bad.credentials.clone()) {
             (Some(key), Some(credentials)) => {
-                tracing::error!(run = %key, %bad, "the claim cannot be read; reporting malformed-payload");
+                tracing::error!(run = %key, problem = %bad.problem, "the claim cannot be read; reporting malformed-payload");
                 self.give_back(key, credentials, ExceptionReason::MalformedPayload, ctx);
             }
-            _ => tracing::error!(%bad, "a claimed run is lost: not enough of its claim can be read to report it"),
+            _ => {
+                tracing::error!(problem = %bad.problem, "a claimed run is lost: not enough of its claim can be read to report it")
+            }
         }
     }
 
     fn give_back(
         &mut self,
         key: RunKey,
-        credentials: crate::taskcluster::Credentials,
+        credentials: Credentials,
         reason: ExceptionReason,
         ctx: &mut Context<Self>,
     ) {
         let queue = Queue::new(self.http.clone(), &self.root_url, Auth::fixed(credentials));
         let reporting = async move {
-            let budget = Budget { attempts: u32::MAX, total: GIVE_BACK_PATIENCE };
+            let budget = Budget::within(GIVE_BACK_PATIENCE);
             (queue.report(&key, Report::Exception(reason), budget).await, key)
         };
         if let Some(work) = then(reporting, |(reported, key), _: &mut Self, _| match reported {
             Ok(()) => tracing::info!(run = %key, "given back"),
-            Err(error) => tracing::error!(run = %key, %error, "a claimed run is lost: it could not be given back"),
+            Err(error) => {
+                tracing::error!(run = %key, %error, "a claimed run is lost: it could not be given back")
+            }
         }) {
             ctx.spawn(work);
         }
@@ -198,7 +211,9 @@ impl Actor for Claimer {
 impl Supervised for Claimer {
     fn restarting(&mut self, _: &mut Self::Context) {
         if self.claims.take().is_some_and(|claims| claims.is_asking()) {
-            tracing::error!("a claimWork was under way: the run it may have claimed is lost until its claim expires");
+            tracing::error!(
+                "a claimWork was under way: the run it may have claimed is lost until its claim expires"
+            );
         }
         self.generation += 1;
         let _ = self.supervisor.send(None, Notice::Died(run::Actor::Claimer));
@@ -239,7 +254,7 @@ impl Receive<SendReport> for Claimer {
         let reporting = async move {
             loop {
                 let left = Duration::from_millis(boot_now().until(credentials.end()));
-                let reported = queue.report(&key, report, Budget { attempts: u32::MAX, total: left }).await;
+                let reported = queue.report(&key, report, Budget::within(left)).await;
                 let transient = matches!(&reported, Err(error) if error.class() == RetryClass::Transient);
                 // the claim may have been renewed meanwhile: as long as it is ours, the report can still get through
                 if !transient || credentials.credentials().is_err() {

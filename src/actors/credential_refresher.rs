@@ -48,7 +48,9 @@ impl Receive<PublishCredentials> for CredentialRefresher {
         let writing = actix_rt::task::spawn_blocking(move || snapshot.refresh_file());
         then(writing, |written, _, _| match written {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(%error, "the script's credentials file keeps the previous credentials"),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the script's credentials file keeps the previous credentials")
+            }
             Err(error) => tracing::error!(%error, "writing the script's credentials file ended early"),
         })
     }

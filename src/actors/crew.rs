@@ -8,7 +8,7 @@ use super::script_runner::ScriptRunner;
 use super::uploader::Uploader;
 use crate::config::Config;
 use crate::messages::{Member, Notice, Post, Staff};
-use crate::taskcluster::{Auth, Http, HttpConfig, HttpError};
+use crate::taskcluster::{Auth, Http, HttpConfig, HttpError, RootUrl};
 use actix::{Actor, ArbiterHandle, Context, Supervisor};
 use scriptworker_core::run;
 use std::sync::Arc;
@@ -23,6 +23,8 @@ pub struct Crew {
     pub heartbeat: ArbiterHandle,
     /// The thread of everything else.
     pub work: ArbiterHandle,
+    /// The deployment.
+    pub root_url: RootUrl,
     /// The worker's own credentials.
     pub auth: Auth,
     /// How HTTP clients are made: one per thread.
@@ -61,7 +63,12 @@ impl Crew {
     }
 
     /// Starts one actor anew in place of one that is gone.
-    pub fn replace(&self, team: &mut Team, actor: run::Actor, supervisor: &impl Fn(&'static str) -> Post<Notice>) {
+    pub fn replace(
+        &self,
+        team: &mut Team,
+        actor: run::Actor,
+        supervisor: &impl Fn(&'static str) -> Post<Notice>,
+    ) {
         match actor {
             run::Actor::Claimer => team.claimer = self.claimer(supervisor(Claimer::NAME)),
             run::Actor::Reclaimer => team.reclaimer = self.reclaimer(supervisor(Reclaimer::NAME)),
@@ -77,21 +84,21 @@ impl Crew {
 
     fn claimer(&self, post: Post<Notice>) -> Member<Claimer> {
         let (config, auth, http) = (Arc::clone(&self.config), self.auth.clone(), self.http.clone());
+        let root_url = self.root_url.clone();
         start(&self.work, move || {
             let identity = Identity {
                 task_queue_id: config.task_queue_id.clone(),
                 worker_group: config.worker_group.clone(),
                 worker_id: config.worker_id.clone(),
             };
-            Claimer::new(post, client(http), config.root_url.clone(), auth, identity, config.poll_interval)
+            Claimer::new(post, client(http), root_url, auth, identity, config.poll_interval)
         })
     }
 
     fn reclaimer(&self, post: Post<Notice>) -> Member<Reclaimer> {
         let (config, http) = (Arc::clone(&self.config), self.http.clone());
-        start(&self.heartbeat, move || {
-            Reclaimer::new(post, client(http), config.root_url.clone(), config.reclaim_interval)
-        })
+        let root_url = self.root_url.clone();
+        start(&self.heartbeat, move || Reclaimer::new(post, client(http), root_url, config.reclaim_interval))
     }
 
     fn refresher(&self, post: Post<Notice>) -> Member<CredentialRefresher> {
@@ -105,7 +112,8 @@ impl Crew {
 
     fn uploader(&self, post: Post<Notice>) -> Member<Uploader> {
         let (config, http) = (Arc::clone(&self.config), self.http.clone());
-        start(&self.work, move || Uploader::new(post, config, client(http)))
+        let root_url = self.root_url.clone();
+        start(&self.work, move || Uploader::new(post, config, client(http), root_url))
     }
 }
 
@@ -116,7 +124,10 @@ fn start<A: Staff + Actor<Context = Context<A>>>(
     Member::new(Supervisor::start_in_arbiter(thread, |_| build()))
 }
 
-#[expect(clippy::expect_used, reason = "Crew::check made one with the same settings before any actor was started")]
+#[expect(
+    clippy::expect_used,
+    reason = "Crew::check made one with the same settings before any actor was started"
+)]
 fn client(config: HttpConfig) -> Http {
     Http::new(config).expect("an HTTP client with these settings was made before")
 }

@@ -7,7 +7,8 @@ use crate::messages::notice::Renewal;
 use crate::messages::traced::{after, then};
 use crate::messages::{Notice, Post, Receive, Staff, Work};
 use crate::process::boot_now;
-use crate::taskcluster::{Answer, ApiError, Auth, Budget, Http, Queue, Reclaim, RootUrl};
+use crate::taskcluster::model::Reclaim;
+use crate::taskcluster::{Answer, ApiError, Auth, Budget, Http, Queue, RootUrl};
 use actix::{Actor, AsyncContext, Context, Supervised};
 use scriptworker_core::ids::RunKey;
 use scriptworker_core::run::heartbeat::{Beat, BeatEffect, Heartbeat, time_left_ms};
@@ -70,7 +71,8 @@ impl Reclaimer {
                     if let Some(claim) = self.claim.take() {
                         tracing::warn!(run = %claim.key, ?cause, "the claim is lost");
                         let key = claim.key.clone();
-                        let _ = self.supervisor.send(Some(&key), Notice::Run(claim.key, Event::ClaimLost(cause)));
+                        let _ =
+                            self.supervisor.send(Some(&key), Notice::Run(claim.key, Event::ClaimLost(cause)));
                     }
                 }
             }
@@ -83,7 +85,8 @@ impl Reclaimer {
         let queue = Queue::new(self.http.clone(), &self.root_url, auth);
         let (key, generation) = (claim.key.clone(), self.generation);
         let left = Duration::from_millis(boot_now().until(give_up_at));
-        let asking = async move { queue.reclaim_task(&key, Budget::once(left.min(ATTEMPT))).await };
+        let budget = Budget { attempts: 1, total: left.min(ATTEMPT) };
+        let asking = async move { queue.reclaim_task(&key, budget).await };
         if let Some(work) = then(asking, move |answer, actor: &mut Self, ctx| {
             if actor.generation == generation {
                 actor.answered(answer, ctx);
@@ -105,7 +108,8 @@ impl Reclaimer {
             }
             Err(error) => {
                 tracing::warn!(run = %claim.key, %error, "renewing the claim failed");
-                let retry_after_ms = error.retry_after().map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+                let retry_after_ms =
+                    error.retry_after().map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
                 self.beat(Beat::Failed { class: error.class(), retry_after_ms }, ctx);
             }
         }

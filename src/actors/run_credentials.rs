@@ -3,10 +3,13 @@
 //!
 //! It is also the fence of invariant I2: once the claim is over or given up, it hands out nothing more.
 
-use crate::process::{CredentialsFile, boot_now};
+use crate::process::{CredentialsError, CredentialsFile, boot_now};
 use crate::taskcluster::{CredentialSource, Credentials, NoCredentials};
 use scriptworker_core::time::BootMillis;
-use std::io;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// See the module.
@@ -50,19 +53,36 @@ impl RunCredentials {
         lock(&self.current).end
     }
 
-    /// Gives the script its file; from now on [`RunCredentials::refresh_file`] keeps it current. Blocks.
-    pub fn attach_file(&self, file: CredentialsFile) -> io::Result<()> {
-        *lock(&self.file) = Some(file);
-        self.refresh_file()
+    /// Makes the script's file with the newest credentials, and keeps it current from now on. Returns the descriptor
+    /// for the script. Blocks.
+    pub fn open_file(&self, dir: &Path) -> Result<OwnedFd, CredentialsError> {
+        let mut slot = lock(&self.file);
+        let file = CredentialsFile::create(dir, &self.document())?;
+        let descriptor = file.for_script()?;
+        *slot = Some(file);
+        Ok(descriptor)
     }
 
     /// Writes the newest credentials into the script's file, if there is one. Blocks. Whoever comes last writes the
     /// newest, because they are read inside the file's lock.
-    pub fn refresh_file(&self) -> io::Result<()> {
-        let file = lock(&self.file);
-        let Some(file) = file.as_ref() else { return Ok(()) };
+    pub fn refresh_file(&self) -> Result<(), CredentialsError> {
+        match lock(&self.file).as_mut() {
+            Some(file) => file.renew(&self.document()),
+            None => Ok(()),
+        }
+    }
+
+    /// The script's file holds these members, sorted (worker.md 7.3).
+    fn document(&self) -> BTreeMap<String, Value> {
         let newest = Arc::clone(&lock(&self.current).credentials);
-        file.write(newest.as_ref())
+        let mut document = BTreeMap::from([
+            ("clientId".to_owned(), Value::from(newest.client_id.as_str())),
+            ("accessToken".to_owned(), Value::from(newest.access_token.expose())),
+        ]);
+        if let Some(certificate) = &newest.certificate {
+            document.insert("certificate".to_owned(), Value::from(certificate.expose()));
+        }
+        document
     }
 
     /// The script is over: its file is forgotten.

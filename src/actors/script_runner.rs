@@ -4,6 +4,8 @@
 mod directories;
 mod session;
 
+pub use self::directories::{DirectoryError, wipe};
+
 use self::session::{Ending, Session, Setup};
 use crate::config::Config;
 use crate::messages::script::{CleanUp, ExtendDeadline, Prepare, StartScript, StopScript};
@@ -32,8 +34,14 @@ struct Script {
 
 enum State {
     /// Handed to the guardian; orders that come meanwhile are kept.
-    Starting { stop: Option<StopScript>, deadline: Option<BootMillis> },
-    Running { session: Session, limit: SpawnHandle },
+    Starting {
+        stop: Option<StopScript>,
+        deadline: Option<BootMillis>,
+    },
+    Running {
+        session: Session,
+        limit: SpawnHandle,
+    },
 }
 
 impl ScriptRunner {
@@ -62,7 +70,9 @@ impl ScriptRunner {
         };
         let limit_ms = script.limit_ms;
         let limit = after(ctx, Duration::from_millis(limit_ms), move |actor: &mut Self, _| {
-            let Some(Script { key, state: State::Running { session, .. }, .. }) = &actor.script else { return };
+            let Some(Script { key, state: State::Running { session, .. }, .. }) = &actor.script else {
+                return;
+            };
             tracing::warn!(run = %key, limit_ms, "the script has run as long as it may");
             session.note(&format!("[scriptworker] the time limit of {} s has passed", limit_ms / 1000));
             actor.tell(&key.clone(), Event::LimitPassed);

@@ -15,10 +15,10 @@ use actix::{Actor, AsyncContext, Context, Supervised};
 use scriptworker_core::ids::RunKey;
 use scriptworker_core::run::lifecycle::{Life, LifeEffect, Lifecycle};
 use scriptworker_core::run::{
-    self, Admission, Effect, Event, LossCause, Outcome, Policy, Resolution, Run, TaskStatus, UploadEnd, Verdict,
+    self, Admission, Effect, Event, LossCause, Outcome, Policy, Resolution, Run, TaskStatus, UploadEnd,
+    Verdict,
 };
 use scriptworker_core::task::{MalformedTask, TaskTerms};
-use scriptworker_core::time::UnixMillis;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -177,7 +177,9 @@ impl Supervisor {
                 let message = PublishCredentials { snapshot: credentials, renewal: hand.newest.clone() };
                 (run::Actor::CredentialRefresher, team.refresher.send(run, message))
             }
-            Effect::ExtendDeadline(end) => (run::Actor::ScriptRunner, team.runner.send(run, ExtendDeadline(end))),
+            Effect::ExtendDeadline(end) => {
+                (run::Actor::ScriptRunner, team.runner.send(run, ExtendDeadline(end)))
+            }
             Effect::Prepare => {
                 let malformed = hand.terms.as_ref().err().map(MalformedTask::to_string);
                 let message = Prepare { key, task: Arc::clone(&hand.claimed.task), malformed };
@@ -196,10 +198,8 @@ impl Supervisor {
                 (run::Actor::ScriptRunner, team.runner.send(run, StopScript { cause, grace: false }))
             }
             Effect::Upload { log_first } => {
-                let task_expires = hand.claimed.task.get("expires").and_then(serde_json::Value::as_str);
-                let task_expires = task_expires.and_then(|text| UnixMillis::parse(text).ok());
-                let now = hand.claimed.claimed_at;
-                let message = UploadArtifacts { key, task_expires, now, log_first, credentials };
+                let (task_expires, claimed_at) = (hand.claimed.expires, hand.claimed.claimed_at);
+                let message = UploadArtifacts { key, task_expires, claimed_at, log_first, credentials };
                 (run::Actor::Uploader, team.uploader.send(run, message))
             }
             Effect::AbortUpload => (run::Actor::Uploader, team.uploader.send(run, AbortUpload)),

@@ -37,6 +37,8 @@ pub struct Claimed {
     pub renewal: Renewal,
     /// When the queue answered, by its own clock.
     pub claimed_at: UnixMillis,
+    /// When the task, and with it every artifact, expires.
+    pub expires: UnixMillis,
 }
 
 /// What a claim or a renewal gives us.

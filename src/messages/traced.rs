@@ -6,7 +6,8 @@
 
 use crate::telemetry::journal::{Journal, MessageMeta, Outcome, Ticket};
 use actix::dev::{ActorFuture, ToEnvelope};
-use actix::{Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, Recipient, Supervised, WrapFuture};
+use actix::fut::wrap_future;
+use actix::{Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, Recipient, Supervised};
 use scriptworker_core::ids::RunKey;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -51,7 +52,7 @@ pub fn then<A: Staff, T: 'static>(
     future: impl Future<Output = T> + 'static,
     finish: impl FnOnce(T, &mut A, &mut Context<A>) + 'static,
 ) -> Work<A> {
-    Some(Box::pin(WrapFuture::<A>::into_actor(future).map(finish)))
+    Some(Box::pin(wrap_future::<_, A>(future).map(finish)))
 }
 
 /// Runs an action of the actor after a while, guarded as a handler is.

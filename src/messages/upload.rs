@@ -10,9 +10,9 @@ pub struct UploadArtifacts {
     /// Which run.
     pub key: RunKey,
     /// When the task, and with it every artifact, expires.
-    pub task_expires: Option<UnixMillis>,
-    /// The queue's time when it gave us the claim, and the boot time then: what "now" is for expiry dates.
-    pub now: UnixMillis,
+    pub task_expires: UnixMillis,
+    /// When the queue gave us the claim, by its own clock.
+    pub claimed_at: UnixMillis,
     /// Time is short: the log goes alone, before everything else.
     pub log_first: bool,
     /// The run's credentials.

@@ -19,6 +19,7 @@
 //! | `messages` | the conversation on that socket |
 //! | [`guardian`] | the other end: start, deadline, stop, sweep |
 //! | `pump` | output from the pipe to `live_backing.log` |
+//! | `orphans` | what is left when even the guardian is gone |
 //! | `tail` | lines of that file for the worker's own log |
 //! | `credentials_file` | the file through which the script reads its credentials |
 //! | `clock` | `CLOCK_BOOTTIME` |
@@ -33,6 +34,7 @@ mod credentials_file;
 pub mod guardian;
 mod launch;
 mod messages;
+mod orphans;
 mod pump;
 mod spawn;
 mod tail;
@@ -40,7 +42,9 @@ mod tail;
 pub use clock::boot_now;
 pub use control::{Control, Exit, GuardianGone, Running, ScriptEnd, Started};
 pub use credentials_file::{CredentialsError, CredentialsFile};
+pub use guardian::CREDENTIALS_FD;
 pub use launch::{LaunchError, LaunchSpec, launch};
 pub use messages::{KilledBy, NotStarted, StartFailure, StopSignal};
+pub use orphans::{kill_session, wait_until_gone};
 pub use pump::{Drained, Progress, Pump, PumpReport};
 pub use tail::Tail;

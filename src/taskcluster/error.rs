@@ -250,11 +250,7 @@ impl fmt::Display for Refusal {
                 write!(f, " (the clock of this machine is {ahead} s ahead of the service's)")
             }
             Some(behind) => {
-                write!(
-                    f,
-                    " (the clock of this machine is {} s behind the service's)",
-                    behind.unsigned_abs()
-                )
+                write!(f, " (the clock of this machine is {} s behind the service's)", behind.unsigned_abs())
             }
             None => Ok(()),
         }
@@ -285,6 +281,11 @@ impl ApiError {
             Failure::NotJson { status, .. } | Failure::MissingHeader { status, .. } => Some(*status),
             _ => None,
         }
+    }
+
+    /// How long the other side asks us to wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.failure.retry_after()
     }
 
     /// The error code, when the service itself refused.

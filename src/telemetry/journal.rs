@@ -46,6 +46,8 @@ pub enum Outcome {
 /// A message that waits or is being handled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OpenMessage {
+    /// Its number in this process's life.
+    pub id: u64,
     /// Who, what, for which run.
     #[serde(flatten)]
     pub meta: MessageMeta,
@@ -138,7 +140,7 @@ impl Journal {
 
     /// Open messages, the oldest first.
     pub fn open_messages(&self, now: Instant) -> Vec<OpenMessage> {
-        self.lock().open.values().map(|entry| entry.seen_open(now)).collect()
+        self.lock().open.iter().map(|(id, entry)| entry.seen_open(*id, now)).collect()
     }
 
     /// Open messages that are older than the budget of their kind, the oldest first. `budget` is counted from the
@@ -159,7 +161,7 @@ impl Journal {
         let (open, closed) = (state.open.clone(), state.closed.clone());
         drop(state);
         Snapshot {
-            open: open.values().map(|entry| entry.seen_open(now)).collect(),
+            open: open.iter().map(|(id, entry)| entry.seen_open(*id, now)).collect(),
             closed: closed
                 .iter()
                 .rev()
@@ -209,8 +211,9 @@ impl Drop for Ticket {
 }
 
 impl Entry {
-    fn seen_open(&self, now: Instant) -> OpenMessage {
+    fn seen_open(&self, id: u64, now: Instant) -> OpenMessage {
         OpenMessage {
+            id,
             meta: self.meta.clone(),
             queued_ago: now.saturating_duration_since(self.queued),
             started_ago: self.started.map(|started| now.saturating_duration_since(started)),

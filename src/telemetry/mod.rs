@@ -8,5 +8,7 @@ mod format;
 pub mod journal;
 pub mod log;
 mod log_file;
+pub mod watchdog;
 
 pub use format::{LineFormat, LineFormatError};
+pub use log::{LogError, LogHandle, LogSettings};

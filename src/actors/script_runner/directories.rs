@@ -32,7 +32,7 @@ pub fn wipe(config: &Config) -> Result<(), DirectoryError> {
 }
 
 /// Wipes, then writes `task.json` and `current_task_info.json`; for a malformed task also the log that explains it.
-pub fn prepare(config: &Config, message: &Prepare) -> Result<(), DirectoryError> {
+pub(super) fn prepare(config: &Config, message: &Prepare) -> Result<(), DirectoryError> {
     wipe(config)?;
     let info = json!({ "taskId": message.key.task_id.as_str(), "runId": message.key.run_id.get() });
     for (name, value) in [("task.json", message.task.as_ref()), ("current_task_info.json", &info)] {
@@ -46,7 +46,7 @@ pub fn prepare(config: &Config, message: &Prepare) -> Result<(), DirectoryError>
 }
 
 /// Where the task's log goes (worker.md 7.4).
-pub fn log_file(config: &Config) -> PathBuf {
+pub(super) fn log_file(config: &Config) -> PathBuf {
     config.task_log_dir.join("live_backing.log")
 }
 

@@ -5,33 +5,33 @@ use crate::actors::RunCredentials;
 use crate::config::{Config, FirstSignal};
 use crate::fsio::{self, WriteFile};
 use crate::process::{
-    self, Control, CredentialsFile, Drained, Exit, KilledBy, LaunchError, LaunchSpec, Pump, Running, Started,
-    StopSignal, Tail,
+    self, Control, Drained, Exit, KilledBy, LaunchError, LaunchSpec, Pump, Running, Started, StopSignal, Tail,
 };
-use crate::telemetry;
 use scriptworker_core::ids::RunKey;
 use scriptworker_core::run::{ExitCodes, ScriptEnd};
 use scriptworker_core::time::BootMillis;
 use std::ffi::OsString;
+use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// The variables with which the worker itself may have been given credentials (config.md 7).
-const OWN_CREDENTIALS: [&str; 3] = ["TASKCLUSTER_CLIENT_ID", "TASKCLUSTER_ACCESS_TOKEN", "TASKCLUSTER_CERTIFICATE"];
+const OWN_CREDENTIALS: [&str; 3] =
+    ["TASKCLUSTER_CLIENT_ID", "TASKCLUSTER_ACCESS_TOKEN", "TASKCLUSTER_CERTIFICATE"];
 
 /// What a session is made from.
-pub struct Setup {
-    pub config: Arc<Config>,
-    pub key: RunKey,
-    pub claim_end: BootMillis,
-    pub credentials: Arc<RunCredentials>,
+pub(super) struct Setup {
+    pub(super) config: Arc<Config>,
+    pub(super) key: RunKey,
+    pub(super) claim_end: BootMillis,
+    pub(super) credentials: Arc<RunCredentials>,
 }
 
 /// Why a session could not begin.
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
+pub(super) enum StartError {
     /// The log or the credentials file could not be made.
     #[error("prepare the script's files: {0}")]
     Files(#[from] io::Error),
@@ -47,13 +47,13 @@ pub enum StartError {
 }
 
 /// A script that is in its guardian's hands.
-pub struct Session {
+pub(super) struct Session {
     control: Control,
     pump: Arc<Mutex<Option<Pump>>>,
 }
 
 /// What is waited for: the end of that script.
-pub struct Ending {
+pub(super) struct Ending {
     config: Arc<Config>,
     key: RunKey,
     started: Started,
@@ -65,10 +65,10 @@ pub struct Ending {
 }
 
 /// Opens the log, gives the script its credentials and hands it to a guardian.
-pub async fn start(setup: Setup) -> Result<(Session, Ending), StartError> {
+pub(super) async fn start(setup: Setup) -> Result<(Session, Ending), StartError> {
     let Setup { config, key, claim_end, credentials } = setup;
     let (for_files, for_credentials) = (Arc::clone(&config), Arc::clone(&credentials));
-    let (log, descriptor) =
+    let (log, follow, descriptor) =
         actix_rt::task::spawn_blocking(move || files(&for_files, &for_credentials)).await??;
     let argv = config.task_script.iter().map(OsString::from).collect();
     let mut spec = LaunchSpec::new(argv, environment(&config, &key));
@@ -76,23 +76,24 @@ pub async fn start(setup: Setup) -> Result<(Session, Ending), StartError> {
     spec.deadline = Some(claim_end);
     let Running { started, exit, control, output, .. } = process::launch(spec).await?;
     let pump = Pump::start(output, log)?;
-    let tail = Tail::start(&log_file(&config), pump.progress(), telemetry::script_line)?;
+    let tail = Tail::start(follow, pump.progress(), |line| tracing::info!(target: "script", "{line}"))?;
     let pump = Arc::new(Mutex::new(Some(pump)));
     let session = Session { control: control.clone(), pump: Arc::clone(&pump) };
     Ok((session, Ending { config, key, started, exit, control, pump, tail, credentials }))
 }
 
-fn files(config: &Config, credentials: &RunCredentials) -> Result<(WriteFile, OwnedFd), StartError> {
+fn files(config: &Config, credentials: &RunCredentials) -> Result<(WriteFile, File, OwnedFd), StartError> {
     fsio::create_dir_all(&config.task_log_dir)?;
     let log = fsio::create(&log_file(config), 0o644)?;
     let descriptor = credentials.open_file(&config.work_dir)?;
-    Ok((log, descriptor))
+    Ok((log, File::open(log_file(config))?, descriptor))
 }
 
 /// The worker's environment and what scripts of today expect (worker.md 7.2); without the worker's own credentials
 /// unless the operator wants it so.
 fn environment(config: &Config, key: &RunKey) -> Vec<(OsString, OsString)> {
-    let scrubbed = |name: &OsString| config.scrub_environment && OWN_CREDENTIALS.iter().any(|own| name == own);
+    let scrubbed =
+        |name: &OsString| config.scrub_environment && OWN_CREDENTIALS.iter().any(|own| name == own);
     let mut all: Vec<_> = std::env::vars_os().filter(|(name, _)| !scrubbed(name)).collect();
     for (name, value) in [
         ("TASK_ID", key.task_id.to_string()),
@@ -114,13 +115,13 @@ fn with_pump(pump: &Mutex<Option<Pump>>, act: impl FnOnce(&Pump)) {
 
 impl Session {
     /// Writes a line of the worker's own into the task's log.
-    pub fn note(&self, line: &str) {
+    pub(super) fn note(&self, line: &str) {
         with_pump(&self.pump, |pump| pump.note(line));
     }
 
     /// Ends the script: with `grace` it is asked first, without it is killed. A guardian that is gone is noticed by
     /// [`Ending::wait`].
-    pub fn stop(&self, grace: Option<Duration>, first: FirstSignal) {
+    pub(super) fn stop(&self, grace: Option<Duration>, first: FirstSignal) {
         let _ = match (grace, first) {
             (None, _) => self.control.kill(),
             (Some(grace), FirstSignal::Term) => self.control.stop(&[StopSignal::Term], grace),
@@ -129,14 +130,14 @@ impl Session {
     }
 
     /// Moves the guardian's deadline.
-    pub fn extend(&self, end: BootMillis) {
+    pub(super) fn extend(&self, end: BootMillis) {
         let _ = self.control.deadline(end);
     }
 }
 
 impl Ending {
     /// Resolves when the script has ended, its output is in the log, and none of its processes is alive.
-    pub async fn wait(self, codes: ExitCodes) -> ScriptEnd {
+    pub(super) async fn wait(self, codes: ExitCodes) -> ScriptEnd {
         let Self { config, key, started, exit, control, pump, tail, credentials } = self;
         let pid = started.await;
         if let Some(pid) = pid {

@@ -30,7 +30,7 @@ pub(super) const CONTROL_FD: RawFd = 0;
 /// The guardian's descriptor for what becomes the script's stdin.
 pub(super) const STDIN_FD: RawFd = 3;
 /// The credentials file, in the guardian and in the script (worker.md 7.3).
-pub(super) const CREDENTIALS_FD: RawFd = 4;
+pub const CREDENTIALS_FD: RawFd = 4;
 
 /// Runs the guardian to its end. Exit codes: 0 nothing is left alive, 1 something could not be killed, 2 not started
 /// by a worker, 3 the system refused what a guardian needs.

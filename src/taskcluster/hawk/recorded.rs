@@ -131,10 +131,11 @@ fn recordings() -> Vec<(String, Value, Ordered)> {
 fn collect_tokens(value: &Value, tokens: &mut BTreeMap<String, String>) {
     match value {
         Value::Object(members) => {
-            if let (Some(id), Some(token)) =
-                (value["clientId"].as_str(), value["accessToken"].as_str())
-            {
-                tokens.insert(format!("{id} {}", signature_of(value["certificate"].as_str())), token.to_owned());
+            if let (Some(id), Some(token)) = (value["clientId"].as_str(), value["accessToken"].as_str()) {
+                tokens.insert(
+                    format!("{id} {}", signature_of(value["certificate"].as_str())),
+                    token.to_owned(),
+                );
                 tokens.insert(id.to_owned(), token.to_owned());
             }
             members.values().for_each(|member| collect_tokens(member, tokens));
@@ -233,10 +234,7 @@ fn the_recorded_bewit_comes_out_the_same() {
         access_token: Secret::new(TOKENS[1].1),
         certificate: None,
     };
-    let made = signed_url(
-        &credentials,
-        &Target::parse(plain).unwrap(),
-        UNIX_EPOCH + Duration::from_secs(expiry),
-    );
+    let made =
+        signed_url(&credentials, &Target::parse(plain).unwrap(), UNIX_EPOCH + Duration::from_secs(expiry));
     assert_eq!(made.unwrap().expose(), url);
 }

@@ -1,0 +1,175 @@
+//! Uploads what the script left in the artifact directory, each file read once, and the link by which people find the
+//! log (artifacts.md 1 to 3).
+
+use crate::artifacts::api::Deployment;
+use crate::artifacts::upload::{
+    Storage, UploadError, UploadPlan, UploadReport, create_link, expires, upload_all,
+};
+use crate::artifacts::walk::{ArtifactDir, Listing};
+use crate::config::{ArtifactStorage, Config};
+use crate::messages::traced::then;
+use crate::messages::upload::{AbortUpload, UploadArtifacts};
+use crate::messages::{Notice, Post, Receive, Staff, Work};
+use crate::taskcluster::{Auth, Budget, Http, RootUrl};
+use actix::{Actor, Context, Supervised};
+use nix::unistd::Uid;
+use scriptworker_core::ids::ArtifactName;
+use scriptworker_core::run::{self, Event, TaskStatus, UploadEnd};
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// See the module.
+pub struct Uploader {
+    supervisor: Post<Notice>,
+    config: Arc<Config>,
+    http: Http,
+    root_url: RootUrl,
+    /// Set while an upload is under way: true ends it.
+    abort: Option<watch::Sender<bool>>,
+}
+
+impl Uploader {
+    /// Two messages per run at most: a full mailbox means that the thread hangs.
+    const MAILBOX: usize = 16;
+
+    /// One that uploads by `config`.
+    pub fn new(supervisor: Post<Notice>, config: Arc<Config>, http: Http, root_url: RootUrl) -> Self {
+        Self { supervisor, config, http, root_url, abort: None }
+    }
+}
+
+/// Lists, uploads, links; what became of it all.
+async fn upload(
+    config: Arc<Config>,
+    deployment: Deployment,
+    message: UploadArtifacts,
+    abort: watch::Receiver<bool>,
+) -> UploadEnd {
+    let UploadArtifacts { key, task_expires, claimed_at, log_first, .. } = message;
+    let dir = config.artifact_dir.clone();
+    // the script runs as the worker's own user
+    let listed = actix_rt::task::spawn_blocking(move || {
+        ArtifactDir::open(&dir, Uid::effective()).map(|dir| dir.list())
+    });
+    let listing: Listing = match listed.await {
+        Ok(Ok(listing)) => listing,
+        Ok(Err(error)) => {
+            tracing::error!(run = %key, %error, "the artifact directory cannot be listed");
+            return UploadEnd::Failed(TaskStatus::InternalError);
+        }
+        Err(error) => {
+            tracing::error!(run = %key, %error, "listing the artifact directory ended early");
+            return UploadEnd::Failed(TaskStatus::InternalError);
+        }
+    };
+    let until = expires(task_expires, config.artifact_expiration_hours, claimed_at);
+    let log = log_names(&config);
+    let plan = UploadPlan {
+        storage: match config.artifact_storage {
+            ArtifactStorage::S3 => Storage::S3,
+            ArtifactStorage::Object => Storage::Object,
+        },
+        parallelism: config.max_concurrent_uploads,
+        put_timeout: config.artifact_upload_timeout,
+        first: log.as_ref().map(|(log, _)| log.clone()).filter(|_| log_first),
+        ..UploadPlan::new(key.clone(), until, config.work_dir.clone())
+    };
+    tracing::info!(run = %key, artifacts = listing.files.len(), refused = listing.refused.len(), "uploading");
+    let report = upload_all(&deployment, listing, &plan, abort.clone(), &|_| {}).await;
+    let end = meaning(&report);
+    match log {
+        Some((log, link)) if end != UploadEnd::Aborted && end != UploadEnd::ClaimLost => {
+            let stored = report.uploaded.iter().any(|uploaded| uploaded.name == log);
+            let wanted =
+                config.live_log_link && !report.uploaded.iter().any(|uploaded| uploaded.name == link);
+            if stored && wanted {
+                return link_log(&deployment, &plan, &link, &log, abort, end).await;
+            }
+            end
+        }
+        _ => end,
+    }
+}
+
+/// The link is a convenience: only a lost claim or an abort is more than a warning.
+async fn link_log(
+    deployment: &Deployment,
+    plan: &UploadPlan,
+    link: &ArtifactName,
+    log: &ArtifactName,
+    mut abort: watch::Receiver<bool>,
+    end: UploadEnd,
+) -> UploadEnd {
+    tokio::select! {
+        biased;
+        _ = abort.wait_for(|stop| *stop) => UploadEnd::Aborted,
+        linked = create_link(deployment, plan, link, log, Some("text/plain")) => match linked {
+            Ok(()) => end,
+            Err(UploadError::ClaimLost(_)) => UploadEnd::ClaimLost,
+            Err(error) => {
+                tracing::warn!(run = %plan.run, %error, %link, "the link to the log could not be made");
+                end
+            }
+        },
+    }
+}
+
+fn meaning(report: &UploadReport) -> UploadEnd {
+    match report.status() {
+        _ if report.claim_lost => UploadEnd::ClaimLost,
+        _ if report.aborted => UploadEnd::Aborted,
+        TaskStatus::Success => UploadEnd::Confirmed,
+        status => UploadEnd::Failed(status),
+    }
+}
+
+/// The names of the task's log and of the link to it; none when the log lies outside of the artifact directory.
+fn log_names(config: &Config) -> Option<(ArtifactName, ArtifactName)> {
+    let folder = config.task_log_dir.strip_prefix(&config.artifact_dir).ok()?;
+    let name = |file| ArtifactName::parse(folder.join(file).to_str()?).ok();
+    Some((name("live_backing.log")?, name("live.log")?))
+}
+
+impl Actor for Uploader {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(Self::MAILBOX);
+    }
+}
+
+impl Supervised for Uploader {
+    fn restarting(&mut self, _: &mut Self::Context) {
+        self.abort = None;
+        let _ = self.supervisor.send(None, Notice::Died(run::Actor::Uploader));
+    }
+}
+
+impl Staff for Uploader {
+    const NAME: &'static str = "Uploader";
+}
+
+impl Receive<UploadArtifacts> for Uploader {
+    fn receive(&mut self, message: UploadArtifacts, _: &mut Context<Self>) -> Work<Self> {
+        let (abort, stop) = watch::channel(false);
+        self.abort = Some(abort);
+        let auth = Auth::As(message.credentials.clone());
+        let deployment = Deployment::new(self.http.clone(), self.root_url.clone(), auth, Budget::default());
+        let key = message.key.clone();
+        then(upload(Arc::clone(&self.config), deployment, message, stop), move |end, actor: &mut Self, _| {
+            actor.abort = None;
+            let _ = actor.supervisor.send(Some(&key.clone()), Notice::Run(key, Event::Uploaded(end)));
+        })
+    }
+}
+
+impl Receive<AbortUpload> for Uploader {
+    fn receive(&mut self, _: AbortUpload, _: &mut Context<Self>) -> Work<Self> {
+        if let Some(abort) = &self.abort {
+            abort.send_replace(true);
+        }
+        None
+    }
+}
+
+crate::traced!(Uploader: UploadArtifacts, AbortUpload);

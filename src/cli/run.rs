@@ -1,0 +1,163 @@
+//! `scriptworker run CONFIG`: the worker itself.
+
+use crate::actors::crew::Crew;
+use crate::actors::script_runner::{DirectoryError, wipe};
+use crate::actors::supervisor::Supervisor;
+use crate::config::{self, CredentialsConfig, Environment, Loaded};
+use crate::messages::{Notice, Post};
+use crate::taskcluster::{Auth, Credentials, Http, HttpConfig, HttpError, InvalidUrl, RootUrl};
+use crate::telemetry::journal::Journal;
+use crate::telemetry::{self, LogSettings, watchdog};
+use actix_rt::{Arbiter, System};
+use scriptworker_core::run::lifecycle::Life;
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+
+/// The exit code for a worker that cannot start: wrong configuration, no log, no directories.
+const EXIT_CANNOT_START: u8 = 1;
+
+/// Why the worker cannot start although its configuration is right.
+#[derive(Debug, thiserror::Error)]
+enum StartError {
+    #[error(transparent)]
+    Log(#[from] telemetry::LogError),
+    #[error("taskcluster_root_url: {0}")]
+    RootUrl(#[from] InvalidUrl),
+    #[error("prepare the HTTP client: {0}")]
+    Http(#[from] HttpError),
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    #[error("listen to signals: {0}")]
+    Signals(#[source] io::Error),
+    #[error("start the watchdog: {0}")]
+    Watchdog(#[source] io::Error),
+}
+
+/// Loads, starts, serves. Returns when the worker has left; what still runs in the background ends with the process.
+pub fn run(path: &Path) -> ExitCode {
+    match load(path) {
+        Ok(loaded) => match serve(loaded) {
+            Ok(code) => leave(code),
+            Err(error) => {
+                complain(&format!("scriptworker cannot start: {error}"));
+                ExitCode::from(EXIT_CANNOT_START)
+            }
+        },
+        Err(()) => ExitCode::from(EXIT_CANNOT_START),
+    }
+}
+
+/// A blocked job on the pool must not keep a worker from leaving that has said that it leaves.
+#[expect(
+    clippy::exit,
+    reason = "waiting for the blocking pool could take for ever; everything that matters is done"
+)]
+fn leave(code: u8) -> ExitCode {
+    std::process::exit(i32::from(code))
+}
+
+#[expect(clippy::print_stderr, reason = "there is no log yet")]
+fn complain(message: &str) {
+    eprintln!("{message}");
+}
+
+fn load(path: &Path) -> Result<Loaded, ()> {
+    let environment = Environment::of_process().map_err(|error| {
+        complain(&format!("scriptworker cannot start: read the current directory: {error}"));
+    })?;
+    let loaded = config::load(Some(path), &environment).map_err(|errors| {
+        complain(&errors.to_string());
+        complain("Exiting...");
+    })?;
+    let unsupported = config::unsupported(&loaded.config);
+    if unsupported.is_empty() {
+        return Ok(loaded);
+    }
+    for problem in unsupported {
+        complain(&problem.to_string());
+    }
+    complain("Exiting...");
+    Err(())
+}
+
+fn serve(loaded: Loaded) -> Result<u8, StartError> {
+    let Loaded { config, credentials, warnings } = loaded;
+    let _log = telemetry::log::init(&LogSettings::from_config(&config))?;
+    for warning in &warnings {
+        tracing::warn!("{warning}");
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    let (queue, worker) = (&config.task_queue_id, &config.worker_id);
+    tracing::info!(version, config = %config.file.display(), root_url = config.root_url(), %queue, %worker, "scriptworker starts");
+    // what an earlier life left there belongs to no run (worker.md 11)
+    wipe(&config)?;
+    let crew_config = Arc::new(config);
+    let root_url = RootUrl::parse(crew_config.root_url())?;
+    let http = HttpConfig { user_agent: format!("scriptworker {version}"), ..HttpConfig::default() };
+    Http::new(http.clone())?;
+    let _watchdog = watchdog::start().map_err(StartError::Watchdog)?;
+    let system = System::new();
+    let code = system.block_on(async {
+        let (heartbeat, work) = (Arbiter::new(), Arbiter::new());
+        let crew = Crew {
+            config: crew_config,
+            heartbeat: heartbeat.handle(),
+            work: work.handle(),
+            root_url,
+            auth: Auth::fixed(own_credentials(credentials)),
+            http,
+        };
+        let (leave, left) = oneshot::channel();
+        let supervisor =
+            actix::Supervisor::start_in_arbiter(&heartbeat.handle(), |_| Supervisor::new(crew, leave));
+        listen(&Post::new(&supervisor, "signals")).map_err(StartError::Signals)?;
+        // a sender that is gone without a word went down with the Supervisor
+        Ok(left.await.unwrap_or(EXIT_SOFTWARE))
+    });
+    if let Ok(code) = &code {
+        tracing::info!(code, "scriptworker leaves");
+    }
+    code
+}
+
+/// The exit code of a worker whose Supervisor is gone (`EX_SOFTWARE`).
+const EXIT_SOFTWARE: u8 = 70;
+
+fn own_credentials(credentials: CredentialsConfig) -> Credentials {
+    let CredentialsConfig { client_id, access_token, certificate } = credentials;
+    Credentials { client_id, access_token, certificate }
+}
+
+/// Turns signals into notices. SIGUSR2 writes down every open message: why a task is stuck.
+fn listen(supervisor: &Post<Notice>) -> io::Result<()> {
+    for (kind, name, life) in [
+        (SignalKind::terminate(), "SIGTERM", Some(Life::Terminate)),
+        (SignalKind::interrupt(), "SIGINT", Some(Life::Terminate)),
+        (SignalKind::user_defined1(), "SIGUSR1", Some(Life::Drain)),
+        (SignalKind::user_defined2(), "SIGUSR2", None),
+    ] {
+        let mut signals = signal(kind)?;
+        let supervisor = supervisor.clone();
+        actix_rt::spawn(async move {
+            while signals.recv().await.is_some() {
+                match life {
+                    Some(life) => {
+                        tracing::info!("{name} received");
+                        // undeliverable is logged by the post
+                        let _ = supervisor.send(None, Notice::Life(life));
+                    }
+                    None => tracing::info!(
+                        "open and recent messages:\n{}",
+                        Journal::global().snapshot(Instant::now()).to_text()
+                    ),
+                }
+            }
+        });
+    }
+    Ok(())
+}

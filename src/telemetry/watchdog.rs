@@ -1,0 +1,65 @@
+//! Names what is stuck: every conversation has a budget, and past it the open message, its actor, run and age are
+//! written down (design.md 4). On a thread of its own, so that no blocked actor can silence it.
+
+use super::journal::{Journal, MessageMeta, OpenMessage};
+use std::collections::HashSet;
+use std::io;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// How long a message may be open, from its sending to the end of its work. What runs as long as the script, the
+/// upload or the queue allow has a budget of its own elsewhere, so only its handler counts here.
+fn budget(meta: &MessageMeta) -> Option<Duration> {
+    match meta.message {
+        // bounded by the claim, by artifact_upload_timeout, by the claim again
+        "StartScript" | "UploadArtifacts" | "SendReport" => None,
+        "Prepare" | "CleanUp" => Some(Duration::from_secs(300)),
+        _ => Some(Duration::from_secs(10)),
+    }
+}
+
+/// Stops the watching when dropped.
+#[derive(Debug)]
+pub struct Watchdog {
+    _stop: Sender<()>,
+}
+
+/// Starts to watch the journal of this process.
+pub fn start() -> io::Result<Watchdog> {
+    let (stop, stopped) = mpsc::channel();
+    std::thread::Builder::new().name("watchdog".to_owned()).spawn(move || {
+        let mut told = HashSet::new();
+        while stopped.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
+            look(Journal::global(), Instant::now(), &mut told, |message| {
+                tracing::error!(
+                    actor = message.meta.actor,
+                    message = message.meta.message,
+                    sender = message.meta.sender,
+                    run = message.meta.run.as_ref().map(tracing::field::display),
+                    queued_ago = ?message.queued_ago,
+                    started_ago = ?message.started_ago,
+                    "stuck: this message is open for longer than its budget"
+                );
+            });
+        }
+    })?;
+    Ok(Watchdog { _stop: stop })
+}
+
+/// Tells of each overdue message once.
+fn look(
+    journal: &std::sync::Arc<Journal>,
+    now: Instant,
+    told: &mut HashSet<u64>,
+    mut tell: impl FnMut(&OpenMessage),
+) {
+    let overdue = journal.overdue(now, budget);
+    told.retain(|id| overdue.iter().any(|message| message.id == *id));
+    for message in &overdue {
+        if told.insert(message.id) {
+            tell(message);
+        }
+    }
+}
