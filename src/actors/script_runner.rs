@@ -207,7 +207,7 @@ impl Receive<ExtendDeadline> for ScriptRunner {
 impl Receive<CleanUp> for ScriptRunner {
     fn receive(&mut self, CleanUp(key): CleanUp, _: &mut Context<Self>) -> Work<Self> {
         let config = Arc::clone(&self.config);
-        let wiping = actix_rt::task::spawn_blocking(move || directories::wipe(&config));
+        let wiping = actix_rt::task::spawn_blocking(move || wipe(&config));
         then(wiping, move |wiped, actor: &mut Self, _| {
             let clean = match wiped {
                 Ok(Ok(())) => true,

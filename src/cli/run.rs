@@ -39,7 +39,7 @@ enum StartError {
 }
 
 /// Loads, starts, serves. Returns when the worker has left; what still runs in the background ends with the process.
-pub fn run(path: &Path) -> ExitCode {
+pub(super) fn run(path: &Path) -> ExitCode {
     match load(path) {
         Ok(loaded) => match serve(loaded) {
             Ok(code) => leave(code),

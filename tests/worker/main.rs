@@ -1,0 +1,12 @@
+//! The worker process against the embedded queue: the whole way from claim to report.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+#![expect(clippy::disallowed_methods, reason = "tests write files of their own")]
+
+mod happy;
+mod support;
