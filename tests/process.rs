@@ -1,5 +1,10 @@
 //! Scripts that behave badly, and a guardian, a pump and a worker that cope.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a failed step is a failed test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a failed step is a failed test"
+)]
 
 #[path = "process/support.rs"]
 mod support;

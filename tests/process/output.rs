@@ -33,7 +33,7 @@ async fn fifty_megabytes_arrive_byte_for_byte() {
 #[tokio::test]
 async fn a_line_of_64_mib_is_one_line() {
     let size = 64 << 20;
-    let script = start(shell(&format!("head -c {size} /dev/zero | tr '\\0' x"))).await;
+    let mut script = start(shell(&format!("head -c {size} /dev/zero | tr '\\0' x"))).await;
     let seen = Arc::new(Mutex::new(Vec::new()));
     let lines = Arc::clone(&seen);
     let tail =
@@ -41,8 +41,6 @@ async fn a_line_of_64_mib_is_one_line() {
             lines.lock().unwrap().push(line.to_owned());
         })
         .unwrap();
-    script.pump.note("exit code: 0");
-    let mut script = script;
     within(&mut script.exit).await;
     script.pump.script_ended(PATIENCE);
     assert_eq!(within(script.pump.drained()).await, Drained::AtEnd);
