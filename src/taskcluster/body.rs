@@ -73,12 +73,7 @@ pub(super) struct Body {
 }
 
 impl Body {
-    pub(super) fn new(
-        response: ClientResponse,
-        end: EndSeen,
-        stall: Duration,
-        deadline: Deadline,
-    ) -> Self {
+    pub(super) fn new(response: ClientResponse, end: EndSeen, stall: Duration, deadline: Deadline) -> Self {
         let status = response.status().as_u16();
         let framing = Framing::of(status, response.headers());
         let coding = match response.headers().get(CONTENT_ENCODING).map(|value| value.to_str()) {
@@ -87,9 +82,7 @@ impl Body {
                 let decoder = MultiGzDecoder::new(Vec::new());
                 Ok(Coding::Gzip(Box::new(Gunzip { decoder, pending: Bytes::new() })))
             }
-            Some(other) => {
-                Err(format!("unknown content encoding {:?}", other.unwrap_or("(not ASCII)")))
-            }
+            Some(other) => Err(format!("unknown content encoding {:?}", other.unwrap_or("(not ASCII)"))),
         };
         Self {
             response,
@@ -195,13 +188,16 @@ impl Body {
         }
         let stalled = Instant::now() + self.stall;
         let until = stalled.min(self.deadline.at);
-        let polled = timeout_at(until, poll_fn(|cx| {
-            self.end.take();
-            let polled = Pin::new(&mut self.response).poll_next(cx);
-            // Not reset: the end of the connection may be seen in one poll and reported in the next.
-            self.end_seen |= self.end.take();
-            polled
-        }))
+        let polled = timeout_at(
+            until,
+            poll_fn(|cx| {
+                self.end.take();
+                let polled = Pin::new(&mut self.response).poll_next(cx);
+                // Not reset: the end of the connection may be seen in one poll and reported in the next.
+                self.end_seen |= self.end.take();
+                polled
+            }),
+        )
         .await;
         match polled {
             Err(_) if self.deadline.at <= stalled => Err(self.deadline.passed()),
@@ -233,7 +229,10 @@ impl Gunzip {
     fn step(&mut self) -> io::Result<Option<Bytes>> {
         let used = self.decoder.write(&self.pending)?;
         if used == 0 {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "bytes after the end of the gzip content"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "bytes after the end of the gzip content",
+            ));
         }
         self.pending.advance(used);
         Ok(self.take())

@@ -120,12 +120,7 @@ impl Service {
     }
 
     /// A call whose answer counts by its status.
-    pub(super) async fn reply(
-        &self,
-        call: &Call,
-        budget: Budget,
-        expected: u16,
-    ) -> Result<Reply, ApiError> {
+    pub(super) async fn reply(&self, call: &Call, budget: Budget, expected: u16) -> Result<Reply, ApiError> {
         repeat(call.name, budget, async |deadline| self.attempt(call, deadline, expected).await).await
     }
 
@@ -153,9 +148,7 @@ impl Service {
         let opened = match &call.body {
             Some(body) => self.http.send(request, body.clone(), None).await,
             // `()` says "Content-Length: 0", which belongs to POST and PUT only.
-            None if call.method == Method::GET => {
-                self.http.send(request, awc::body::None::new(), None).await
-            }
+            None if call.method == Method::GET => self.http.send(request, awc::body::None::new(), None).await,
             None => self.http.send(request, (), None).await,
         }?;
         read(opened, expected, self.http.config().max_json_bytes).await
@@ -256,14 +249,19 @@ fn not_json(status: u16, bytes: &[u8]) -> Failure {
 }
 
 /// Reads an answer as JSON; a large one on a thread where that may take its time.
-pub(super) async fn parse<T: DeserializeOwned + Send + 'static>(bytes: Bytes, status: u16) -> Result<T, Failure> {
+pub(super) async fn parse<T: DeserializeOwned + Send + 'static>(
+    bytes: Bytes,
+    status: u16,
+) -> Result<T, Failure> {
     const SMALL: usize = 256 * 1024;
     if bytes.len() <= SMALL {
         return parse_now(&bytes, status);
     }
     match actix_rt::task::spawn_blocking(move || parse_now(&bytes, status)).await {
         Ok(result) => result,
-        Err(_) => Err(SchemaError { path: ".".to_owned(), problem: "the reader was stopped".to_owned() }.into()),
+        Err(_) => {
+            Err(SchemaError { path: ".".to_owned(), problem: "the reader was stopped".to_owned() }.into())
+        }
     }
 }
 

@@ -60,7 +60,8 @@ impl Service<ConnectInfo<Uri>> for Dial {
         Box::pin(async move {
             let uri = info.request().clone();
             let port = uri.port_u16().ok_or(ConnectError::Unresolved)?;
-            let name = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
+            let name =
+                uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
             let tcp = TcpStream::connect((name.as_str(), port)).await.map_err(ConnectError::Io)?;
             tcp.set_nodelay(true).map_err(ConnectError::Io)?;
             let stream = match tls {
@@ -111,11 +112,7 @@ impl Watched {
 }
 
 impl AsyncRead for Watched {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buf.filled().len();
         let room = buf.remaining() > 0;

@@ -126,8 +126,7 @@ pub fn temporary(
     if !(1..=LONGEST_LIFE_MS).contains(&expiry.since(start)) {
         return Err(TemporaryError::Lifetime { start, expiry });
     }
-    let seed: String =
-        [(); 2].map(|()| URL_SAFE_NO_PAD.encode(uuid::Uuid::new_v4().as_bytes())).concat();
+    let seed: String = [(); 2].map(|()| URL_SAFE_NO_PAD.encode(uuid::Uuid::new_v4().as_bytes())).concat();
     let mut certificate = Certificate {
         version: 1,
         scopes: scopes.to_vec(),
@@ -214,9 +213,10 @@ mod tests {
         let credentials: Credentials = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_string(&credentials).unwrap(), text);
         assert!(!format!("{credentials:?} {:?}", Auth::fixed(credentials.clone())).contains("canary"));
-        for absent in
-            [r#"{"clientId":"a","accessToken":"b"}"#, r#"{"clientId":"a","accessToken":"b","certificate":""}"#]
-        {
+        for absent in [
+            r#"{"clientId":"a","accessToken":"b"}"#,
+            r#"{"clientId":"a","accessToken":"b","certificate":""}"#,
+        ] {
             assert_eq!(serde_json::from_str::<Credentials>(absent).unwrap().certificate, None);
         }
     }

@@ -83,8 +83,9 @@ impl Http {
 
 fn redirect(from: &Target, opened: &Opened, place: String) -> Result<Target, TransferError> {
     let bad = |problem: String| TransferError::BadRedirect { place: place.clone(), problem };
-    let location =
-        opened.text(&LOCATION).ok_or_else(|| bad("the Location header is missing or not ASCII".to_owned()))?;
+    let location = opened
+        .text(&LOCATION)
+        .ok_or_else(|| bad("the Location header is missing or not ASCII".to_owned()))?;
     let to = from.join(location).map_err(|error| bad(error.to_string()))?;
     if from.tls && !to.tls {
         return Err(bad(format!("{to} is not encrypted")));

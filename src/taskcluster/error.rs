@@ -250,11 +250,7 @@ impl fmt::Display for Refusal {
                 write!(f, " (the clock of this machine is {ahead} s ahead of the service's)")
             }
             Some(behind) => {
-                write!(
-                    f,
-                    " (the clock of this machine is {} s behind the service's)",
-                    behind.unsigned_abs()
-                )
+                write!(f, " (the clock of this machine is {} s behind the service's)", behind.unsigned_abs())
             }
             None => Ok(()),
         }

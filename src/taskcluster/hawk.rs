@@ -81,8 +81,8 @@ fn key_of(credentials: &Credentials) -> Result<hawk::Credentials, NoCredentials>
         // a bewit separates its parts with backslashes, a header quotes its values
         return Err(NoCredentials::NotForAHeader);
     }
-    let key = Key::new(credentials.access_token.expose(), ALGORITHM)
-        .map_err(|_| NoCredentials::NotForAHeader)?;
+    let key =
+        Key::new(credentials.access_token.expose(), ALGORITHM).map_err(|_| NoCredentials::NotForAHeader)?;
     Ok(hawk::Credentials { id, key })
 }
 
@@ -106,8 +106,7 @@ mod tests {
     fn what_cannot_be_signed_has_a_reason() {
         let target = Target::parse("http://a/").unwrap();
         let sign = |credentials: &Credentials| {
-            let signing =
-                Signing { method: "GET", target: &target, body: None, now: UNIX_EPOCH, nonce: "n" };
+            let signing = Signing { method: "GET", target: &target, body: None, now: UNIX_EPOCH, nonce: "n" };
             authorization(credentials, &signing).map(|header| header.expose().to_owned())
         };
         assert_eq!(sign(&credentials("a\"b", None)), Err(NoCredentials::NotForAHeader));

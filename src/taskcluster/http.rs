@@ -241,9 +241,7 @@ impl Http {
             SendRequestError::Connect(ConnectError::Disconnected) => {
                 WireError::Broken("closed without an answer".to_owned())
             }
-            SendRequestError::Connect(error) => {
-                WireError::Connect { origin, problem: error.to_string() }
-            }
+            SendRequestError::Connect(error) => WireError::Connect { origin, problem: error.to_string() },
             SendRequestError::Send(error) => WireError::Broken(error.to_string()),
             SendRequestError::Response(error) => WireError::Broken(format!("no HTTP answer: {error}")),
             other => WireError::Broken(other.to_string()),
@@ -301,7 +299,10 @@ mod tests {
 
     #[test]
     fn reads_the_dates_of_headers() {
-        assert_eq!(http_date("Mon, 23 Nov 2026 15:51:24 GMT"), UnixMillis::parse("2026-11-23T15:51:24Z").ok());
+        assert_eq!(
+            http_date("Mon, 23 Nov 2026 15:51:24 GMT"),
+            UnixMillis::parse("2026-11-23T15:51:24Z").ok()
+        );
         assert_eq!(http_date("yesterday"), None);
     }
 

@@ -140,13 +140,8 @@ impl Http {
                 return Err(failure);
             }
         }
-        let request = Request {
-            method: Method::PUT,
-            target: &target,
-            headers,
-            patience: Duration::ZERO,
-            deadline,
-        };
+        let request =
+            Request { method: Method::PUT, target: &target, headers, patience: Duration::ZERO, deadline };
         let sent = self.send(request, SizedStream::new(len, content), Some(&meter)).await;
         if let Some(failure) = failure.take() {
             return Err(failure);

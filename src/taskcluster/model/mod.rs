@@ -7,11 +7,16 @@ mod object;
 mod task;
 
 pub use artifact::{
-    ArtifactContent, ArtifactErrorReason, ArtifactInfo, ArtifactRequest, ArtifactResponse, Located, StorageType,
+    ArtifactContent, ArtifactErrorReason, ArtifactInfo, ArtifactRequest, ArtifactResponse, Located,
+    StorageType,
 };
 pub use claim::{BadClaim, Claim, Reclaim};
-pub use object::{DataInline, Hashes, ObjectDownload, ProposedUploads, PutTarget, PutUrl, Upload, UploadMethod};
-pub use task::{Definition, Metadata, Priority, ReasonCreated, ReasonResolved, RunStatus, Status, Task, TaskState};
+pub use object::{
+    DataInline, Hashes, ObjectDownload, ProposedUploads, PutTarget, PutUrl, Upload, UploadMethod,
+};
+pub use task::{
+    Definition, Metadata, Priority, ReasonCreated, ReasonResolved, RunStatus, Status, Task, TaskState,
+};
 
 pub(crate) use artifact::ArtifactPage;
 pub(crate) use claim::{ClaimedWork, WorkRequest};
