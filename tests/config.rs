@@ -1,6 +1,6 @@
 //! The configuration loader from outside: files on disk in, typed values or all findings out.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 #![expect(clippy::disallowed_methods, reason = "tests prepare files below their own temporary directory")]
 
 use scriptworker::config::{
