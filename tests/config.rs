@@ -1,12 +1,13 @@
 //! The configuration loader from outside: files on disk in, typed values or all findings out.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 #![expect(clippy::disallowed_methods, reason = "tests prepare files below their own temporary directory")]
 
 use scriptworker::config::{
     ArtifactStorage, ConfigErrors, ConfigProblem, DEFAULT_FILE, Environment, FirstSignal, Generation, KEYS,
     Loaded, Rule, State, load,
 };
+use scriptworker::telemetry::log::{self, Rotation};
 use scriptworker_core::run::{ScriptExit, TaskStatus};
 use scriptworker_core::secret::Secret;
 use std::collections::{BTreeMap, BTreeSet};
@@ -502,6 +503,41 @@ fn the_json_of_todays_production_loads_once_the_chain_of_trust_is_off() {
     let problems = place.problems(&json(true).to_string());
     assert!(problems.iter().all(|problem| problem.rule == Rule::Unsupported), "{problems:?}");
     assert_eq!(problems.len(), 2);
+}
+
+#[test]
+fn the_configuration_says_how_the_log_is_kept_short() {
+    let place = Place::new();
+    for (line, expected) in [
+        ("", Rotation::None),
+        ("log_max_bytes: 9", Rotation::BySize { max_bytes: 9, backups: 10 }),
+        ("log_max_bytes: 9\nlog_max_backups: 0", Rotation::None),
+        ("log_max_bytes: 9\nwatch_log_file: true", Rotation::Watched),
+    ] {
+        assert_eq!(place.load(&with(line)).unwrap().config.log_settings().rotation, expected, "{line}");
+    }
+}
+
+#[test]
+fn the_log_of_a_loaded_configuration_is_the_one_of_the_process() {
+    let place = Place::new();
+    let config = place.load(&with("verbose: false")).unwrap().config;
+    let handle = log::init(&config.log_settings()).unwrap();
+    tracing::debug!("not at this level");
+    tracing::info!(worker = config.worker_id.as_str(), "up");
+    handle.append_lines(tracing::Level::INFO, "script", [&b"from the script"[..]]);
+    let text = std::io::read_to_string(std::fs::File::open(config.worker_log()).unwrap()).unwrap();
+    let lines: Vec<(&str, &str)> =
+        text.lines().map(|line| line.split_at("2026-01-31T23:59:59".len())).collect();
+    for (date, _) in &lines {
+        assert!(
+            date.bytes().filter(u8::is_ascii_digit).count() == 14 && date.as_bytes().get(10) == Some(&b'T'),
+            "{date}"
+        );
+    }
+    let rest: Vec<&str> = lines.iter().map(|(_, rest)| *rest).collect();
+    assert_eq!(rest, ["     INFO - up worker=\"dummy-worker-myname1\"", "     INFO - from the script"]);
+    assert!(matches!(log::init(&config.log_settings()), Err(log::LogError::AlreadyLogging)));
 }
 
 fn template(name: &str) -> String {

@@ -198,7 +198,7 @@ fn check_int_key(key: &Node, place: &str, problems: &mut Vec<ConfigProblem>) {
 }
 
 /// The kind in the words of the messages.
-fn in_words(kind: Kind) -> String {
+pub(super) fn in_words(kind: Kind) -> String {
     match kind {
         Kind::Any => "any value".to_owned(),
         Kind::Str => "a text".to_owned(),

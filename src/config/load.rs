@@ -105,7 +105,8 @@ fn report_missing(checked: &Checked, problems: &mut Vec<ConfigProblem>) {
     for spec in KEYS.iter().filter(|spec| spec.must_be_given() && spec.kind != Kind::Credentials) {
         let there = checked.entries.iter().any(|(known, _)| known.name == spec.name);
         if !there && !checked.refused.contains(&spec.name) {
-            problems.push(ConfigProblem::new(Rule::NeedsToBeDefined, spec.name, spec.meaning, "nothing"));
+            let expected = format!("{} ({})", check::in_words(spec.kind), spec.meaning);
+            problems.push(ConfigProblem::new(Rule::NeedsToBeDefined, spec.name, expected, "nothing"));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The configuration as the rest of the worker sees it: typed, checked, immutable.
 
 use crate::telemetry::LineFormat;
+use crate::telemetry::log::{LogSettings, Rotation};
 use scriptworker_core::ids::{TaskQueueId, WorkerGroup, WorkerId};
 use scriptworker_core::run::{ExitCodes, TaskStatus};
 use std::path::PathBuf;
@@ -105,6 +106,21 @@ impl Config {
     /// `TASKCLUSTER_ROOT_URL`.
     pub fn root_url(&self) -> &str {
         self.root_url.as_str().trim_end_matches('/')
+    }
+
+    /// How the worker logs (worker.md 12). A watched file is never rotated by the worker itself.
+    pub fn log_settings(&self) -> LogSettings {
+        let rotation = match (self.watch_log_file, self.log_max_bytes, self.log_max_backups) {
+            (true, _, _) => Rotation::Watched,
+            (false, 0, _) | (false, _, 0) => Rotation::None,
+            (false, max_bytes, backups) => Rotation::BySize { max_bytes, backups },
+        };
+        LogSettings {
+            path: self.worker_log(),
+            format: self.log_format.clone(),
+            verbose: self.verbose,
+            rotation,
+        }
     }
 
     /// The file of the worker's own log.

@@ -36,23 +36,6 @@ pub struct LogSettings {
     pub rotation: Rotation,
 }
 
-impl LogSettings {
-    /// As the configuration says; a watched file is never rotated by the worker itself.
-    pub fn from_config(config: &crate::config::Config) -> Self {
-        let rotation = match (config.watch_log_file, config.log_max_bytes, config.log_max_backups) {
-            (true, _, _) => Rotation::Watched,
-            (false, 0, _) | (false, _, 0) => Rotation::None,
-            (false, max_bytes, backups) => Rotation::BySize { max_bytes, backups },
-        };
-        Self {
-            path: config.worker_log(),
-            format: config.log_format.clone(),
-            verbose: config.verbose,
-            rotation,
-        }
-    }
-}
-
 /// Why there is no log.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {

@@ -73,8 +73,9 @@ impl LogFile {
             Rotation::Watched => self.reopen_if_moved(now),
             Rotation::BySize { max_bytes, backups } => self.rotate_if_full(lines, max_bytes, backups),
         };
-        // What could not be prepared still has the old file to be written to.
-        if prepared.and(self.open.file.write_all(lines)).is_err() {
+        // Where the preparation failed, the old file is still there to be written to.
+        let written = self.open.file.write_all(lines);
+        if prepared.is_err() || written.is_err() {
             self.failed_writes = self.failed_writes.saturating_add(1);
         }
         self.open.size = self.open.size.saturating_add(lines.len().try_into().unwrap_or(u64::MAX));
@@ -157,6 +158,22 @@ mod tests {
         log.append(b"four\n", start + Duration::from_millis(2500));
         assert_eq!(content(&path), "four\n");
         assert_eq!(log.failed_writes(), 0);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_reopened_is_written_to_where_it_went() {
+        let temp = tempfile::tempdir().unwrap();
+        let (dir, aside) = (temp.path().join("logs"), temp.path().join("aside"));
+        let start = Instant::now();
+        let mut log = LogFile::open(&dir.join("worker.log"), Rotation::Watched, start).unwrap();
+        log.append(b"one\n", start);
+        fsio::rename(&dir, &aside).unwrap();
+        let _in_the_way = fsio::append(&dir, MODE).unwrap();
+        log.append(b"two\n", start + Duration::from_secs(2));
+        assert_eq!((content(&aside.join("worker.log")).as_str(), log.failed_writes()), ("one\ntwo\n", 1));
+        fsio::remove_file(&dir).unwrap();
+        log.append(b"three\n", start + Duration::from_secs(4));
+        assert_eq!((content(&dir.join("worker.log")).as_str(), log.failed_writes()), ("three\n", 1));
     }
 
     #[test]

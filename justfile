@@ -1,0 +1,35 @@
+# What is done often. `just` alone lists it; continuous integration runs `.ci/run`, which needs no just.
+
+# List the recipes.
+default:
+    @just --list
+
+# Format everything.
+fmt:
+    cargo fmt --all
+
+# Format, length of files, clippy: all as strict as in continuous integration.
+lint:
+    cargo fmt --all -- --check
+    .ci/lines
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# All tests; a name or other arguments narrow it down.
+test *arguments:
+    cargo test --workspace --locked {{ arguments }}
+
+# The documentation, without warnings.
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace --locked
+
+# What is depended on: licenses, sources, bans, known vulnerabilities.
+deny:
+    cargo deny --locked --all-features check
+
+# A worker against a queue in the same process: claims, runs, uploads, reports.
+demo:
+    cargo run --locked -- demo
+
+# Everything that has to hold before a change is taken in.
+ci:
+    .ci/run
