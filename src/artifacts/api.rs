@@ -1,206 +1,136 @@
-//! The calls that an upload makes, as one narrow trait, and what their failures mean.
+//! The calls that an upload makes, as one narrow trait, and the Taskcluster client behind it.
 //!
-//! The trait keeps uploads testable against a storage that fails in chosen ways; the worker's implementation is the
-//! Taskcluster client. Wire details are in taskcluster-api.md 4.3 and 4.4.
+//! The trait keeps uploads testable against a storage that fails in chosen ways. Requests and answers are those of
+//! the client; no decision is made here.
 
-use super::body::{BodyStream, Digests, Gzip};
-use bytes::Bytes;
+use super::body::BodyStream;
+use crate::taskcluster::error::ApiError;
+use crate::taskcluster::model::{ArtifactRequest, ArtifactResponse, Hashes, ProposedUploads, UploadMethod};
+use crate::taskcluster::objects::UploadOf;
+use crate::taskcluster::transfer::{TransferError, TransferLimits};
+use crate::taskcluster::{Auth, Budget, Credentials, Http, Objects, Queue, RootUrl};
 use scriptworker_core::ids::{ArtifactName, RunKey};
-use scriptworker_core::retry::RetryClass;
 use scriptworker_core::secret::Secret;
-use scriptworker_core::time::UnixMillis;
-use std::collections::BTreeMap;
-use std::error::Error;
+use std::time::Duration;
 
 /// The queue, the object service and the storage behind them, as an upload sees them.
 ///
-/// Every call is made with the newest credentials of the run. Implementations may repeat calls other than
-/// [`ArtifactApi::put`] by themselves; what they return is final.
+/// Calls to the services may be repeated by the implementation; what it returns is final. [`ArtifactApi::put`] is
+/// never repeated: a repetition needs a fresh URL.
 pub trait ArtifactApi {
-    /// What the queue answers for an `object` artifact: its name and project there, the upload's id, and credentials
-    /// for it. An upload only passes it on.
-    type Grant;
-
     /// `createArtifact` of the queue.
     fn create_artifact(
         &self,
         run: &RunKey,
         name: &ArtifactName,
-        artifact: &NewArtifact<'_>,
-    ) -> impl Future<Output = Result<Created<Self::Grant>, CallError>>;
-
-    /// `createUpload` of the object service.
-    fn create_upload(
-        &self,
-        grant: &Self::Grant,
-        proposal: &UploadProposal,
-    ) -> impl Future<Output = Result<UploadMethod, CallError>>;
-
-    /// `finishUpload` of the object service; `digests` has both hashes.
-    fn finish_upload(
-        &self,
-        grant: &Self::Grant,
-        digests: &Digests,
-    ) -> impl Future<Output = Result<(), CallError>>;
+        request: &ArtifactRequest,
+    ) -> impl Future<Output = Result<ArtifactResponse, ApiError>>;
 
     /// `finishArtifact` of the queue.
     fn finish_artifact(
         &self,
         run: &RunKey,
         name: &ArtifactName,
-        grant: &Self::Grant,
-    ) -> impl Future<Output = Result<(), CallError>>;
+        upload_id: &str,
+    ) -> impl Future<Output = Result<(), ApiError>>;
 
-    /// One PUT to the storage, never repeated: with exactly these headers besides `Host`, `User-Agent`, `Accept` and
-    /// `Content-Length`, no redirects followed, no body encoding of its own. An error status is an answer, no error.
-    fn put(&self, request: PutRequest) -> impl Future<Output = Result<PutAnswer, CallError>>;
+    /// `createUpload` of the object service.
+    fn create_upload(
+        &self,
+        object: &Grant,
+        proposed: &ProposedUploads,
+    ) -> impl Future<Output = Result<UploadMethod, ApiError>>;
+
+    /// `finishUpload` of the object service.
+    fn finish_upload(&self, object: &Grant, hashes: &Hashes) -> impl Future<Output = Result<(), ApiError>>;
+
+    /// One PUT to the storage with exactly these headers and this length. Status 200 and 204 are success.
+    fn put(&self, put: Put) -> impl Future<Output = Result<(), TransferError>>;
 }
 
-/// The body of `createArtifact` (artifacts.md 3.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NewArtifact<'a> {
-    /// Until when the queue keeps it: not later than the task's own expiry.
-    pub expires: UnixMillis,
-    /// What it is.
-    pub kind: ArtifactKind<'a>,
-}
-
-/// The storage types that the worker makes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ArtifactKind<'a> {
-    /// Bytes that are put to a signed URL.
-    S3 {
-        /// Its content type.
-        content_type: &'a str,
-    },
-    /// Bytes that go through the object service.
-    Object {
-        /// Its content type.
-        content_type: &'a str,
-    },
-    /// Another name of an artifact of the same run.
-    Link {
-        /// The name that it stands for.
-        artifact: &'a ArtifactName,
-        /// Its content type.
-        content_type: Option<&'a str>,
-    },
-    /// The note that there is no such artifact, and why.
-    Error {
-        /// For programs.
-        reason: ErrorReason,
-        /// For people: at most 4096 characters.
-        message: &'a str,
-    },
-}
-
-/// Why an artifact that somebody may look for is not there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ErrorReason {
-    /// The file was not there.
-    FileMissing,
-    /// What was there is no file.
-    InvalidResource,
-    /// The file is too large.
-    TooLarge,
-    /// The file could not be read.
-    NotReadable,
-}
-
-impl ErrorReason {
-    /// The name on the wire.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::FileMissing => "file-missing-on-worker",
-            Self::InvalidResource => "invalid-resource-on-worker",
-            Self::TooLarge => "too-large-file-on-worker",
-            Self::NotReadable => "file-not-readable-on-worker",
-        }
-    }
-}
-
-/// The answer to `createArtifact`.
-#[derive(Debug)]
-pub enum Created<G> {
-    /// `s3`: where to put the bytes. Whoever knows the URL can write there.
-    Put(Secret),
-    /// `object`: with what to ask the object service.
-    Object(G),
-    /// `link` and `error`: nothing more to do.
-    Done,
-}
-
-/// The ways to upload that are offered to the object service.
+/// What `createArtifact` answered for an `object` artifact.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UploadProposal {
-    /// The content type.
-    pub content_type: &'static str,
-    /// The number of bytes.
-    pub content_length: u64,
-    /// The bytes themselves, if there are at most [`INLINE_LIMIT`].
-    pub inline: Option<Bytes>,
-}
-
-/// The largest content that is offered as part of `createUpload`.
-pub const INLINE_LIMIT: u64 = 8192;
-
-/// The way that the object service chose.
-#[derive(Debug)]
-pub enum UploadMethod {
-    /// It took the bytes that were in the proposal.
-    Inline,
-    /// It wants them put to a URL, with exactly these headers.
-    Put {
-        /// Where. Whoever knows it can write there.
-        url: Secret,
-        /// Header names and values.
-        headers: BTreeMap<String, String>,
-    },
-    /// It supports none of those that were offered.
-    Unsupported,
+pub struct Grant {
+    /// Which upload it is.
+    pub upload: UploadOf,
+    /// Good for this upload at the object service, for nothing else.
+    pub credentials: Credentials,
 }
 
 /// One PUT.
 #[derive(Debug)]
-pub struct PutRequest {
-    /// Where to: signed, never to be printed.
+pub struct Put {
+    /// Where to. Signed: whoever knows it can write there.
     pub url: Secret,
-    /// Header names and values.
-    pub headers: BTreeMap<String, String>,
+    /// Header names and values, without the length.
+    pub headers: Vec<(String, String)>,
     /// The `Content-Length`.
     pub length: u64,
     /// Exactly so many bytes, or an error.
     pub body: BodyStream,
+    /// From the first byte of the request to the last of the answer.
+    pub limit: Duration,
 }
 
-/// What the storage said.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PutAnswer {
-    /// The HTTP status.
-    pub status: u16,
-    /// The beginning of the body, for the log: without signatures, URLs or control characters.
-    pub excerpt: String,
+/// The largest content that is offered as part of `createUpload` (taskcluster-api.md 4.4: 10926 characters of base64).
+pub const INLINE_LIMIT: u64 = 8192;
+
+/// The Taskcluster deployment that the worker works for.
+#[derive(Clone)]
+pub struct Deployment {
+    http: Http,
+    root_url: RootUrl,
+    queue: Queue,
+    budget: Budget,
 }
 
-/// A call that failed for good, as far as the client is concerned.
-#[derive(Debug, thiserror::Error)]
-#[error("{call} failed: {source}")]
-pub struct CallError {
-    /// The call, by the name that Taskcluster's reference gives it.
-    pub call: &'static str,
-    /// What the failure means for the call.
-    pub class: RetryClass,
-    /// The HTTP status, when there was an answer.
-    pub status: Option<u16>,
-    /// The client's own account of it.
-    pub source: Box<dyn Error + Send + Sync>,
-}
-
-/// The headers of a PUT to `s3`: exactly what was announced, for the signature covers it (artifacts.md 3).
-pub(super) fn s3_headers(content_type: &str, encoding: Option<Gzip>) -> BTreeMap<String, String> {
-    let mut headers = BTreeMap::from([("Content-Type".to_owned(), content_type.to_owned())]);
-    if let Some(Gzip) = encoding {
-        headers.insert("Content-Encoding".to_owned(), "gzip".to_owned());
+impl Deployment {
+    /// `auth` gives the newest credentials of the run; `budget` is that of each call to a service.
+    pub fn new(http: Http, root_url: RootUrl, auth: Auth, budget: Budget) -> Self {
+        let queue = Queue::new(http.clone(), &root_url, auth);
+        Self { http, root_url, queue, budget }
     }
-    headers
+
+    fn objects(&self, object: &Grant) -> Objects {
+        Objects::new(self.http.clone(), &self.root_url, Auth::fixed(object.credentials.clone()))
+    }
+}
+
+impl ArtifactApi for Deployment {
+    async fn create_artifact(
+        &self,
+        run: &RunKey,
+        name: &ArtifactName,
+        request: &ArtifactRequest,
+    ) -> Result<ArtifactResponse, ApiError> {
+        self.queue.create_artifact(run, name, request, self.budget).await
+    }
+
+    async fn finish_artifact(
+        &self,
+        run: &RunKey,
+        name: &ArtifactName,
+        upload_id: &str,
+    ) -> Result<(), ApiError> {
+        self.queue.finish_artifact(run, name, upload_id, self.budget).await
+    }
+
+    async fn create_upload(
+        &self,
+        object: &Grant,
+        proposed: &ProposedUploads,
+    ) -> Result<UploadMethod, ApiError> {
+        let created = self.objects(object).create_upload(&object.upload, None, proposed, self.budget).await;
+        created.map(|answer| answer.value.upload_method)
+    }
+
+    async fn finish_upload(&self, object: &Grant, hashes: &Hashes) -> Result<(), ApiError> {
+        self.objects(object).finish_upload(&object.upload, hashes, self.budget).await
+    }
+
+    async fn put(&self, put: Put) -> Result<(), TransferError> {
+        // nothing of the answer's body is kept
+        let limits = TransferLimits { total: put.limit, max_bytes: 0 };
+        self.http.put(&put.url, &put.headers, put.length, put.body, limits).await
+    }
 }

@@ -6,7 +6,7 @@
 //! | [`walk`] | lists `artifact_dir` without ever being led out of it, and opens exactly what was listed |
 //! | [`content_type`] | what is announced about a file, from its name alone |
 //! | [`body`] | reads a file once: hashed while it is sent, or hashed while it is compressed |
-//! | [`api`] | the calls that an upload makes, as a trait, and what their failures mean |
+//! | [`api`] | the calls that an upload makes, as a trait, and the Taskcluster client behind it |
 //! | [`upload`] | uploads a list of files: retries, bounds, one report at the end |
 //!
 //! Digests are always of the original bytes, whatever the encoding on the wire: they are what the chain of trust

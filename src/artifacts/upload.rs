@@ -11,9 +11,10 @@ mod unit;
 
 pub use error::UploadError;
 
-use super::api::{ArtifactApi, ArtifactKind, ErrorReason, NewArtifact};
+use super::api::ArtifactApi;
 use super::body::{Digests, Gzip, Preparation, PreparedArtifact};
 use super::walk::{FoundFile, Listing};
+use crate::taskcluster::model::{ArtifactErrorReason, ArtifactRequest};
 use futures_util::StreamExt;
 use scriptworker_core::ids::{ArtifactName, RunKey};
 use scriptworker_core::retry::Backoff;
@@ -271,7 +272,9 @@ pub async fn create_link<A: ArtifactApi>(
     target: &ArtifactName,
     content_type: Option<&str>,
 ) -> Result<(), UploadError> {
-    record(api, plan, name, ArtifactKind::Link { artifact: target, content_type }).await
+    let (artifact, content_type) = (target.clone(), content_type.map(str::to_owned));
+    let request = ArtifactRequest::Link { expires: plan.expires, artifact, content_type };
+    retried(plan, name, &|_| {}, || unit::record(api, plan, name, &request)).await
 }
 
 /// Notes that there is no artifact of this name, and why. A message of more than 4096 characters is cut.
@@ -279,22 +282,12 @@ pub async fn create_error<A: ArtifactApi>(
     api: &A,
     plan: &UploadPlan,
     name: &ArtifactName,
-    reason: ErrorReason,
+    reason: ArtifactErrorReason,
     message: &str,
 ) -> Result<(), UploadError> {
-    let end = message.char_indices().nth(4096).map_or(message.len(), |(at, _)| at);
-    let message = message.get(..end).unwrap_or(message);
-    record(api, plan, name, ArtifactKind::Error { reason, message }).await
-}
-
-async fn record<A: ArtifactApi>(
-    api: &A,
-    plan: &UploadPlan,
-    name: &ArtifactName,
-    kind: ArtifactKind<'_>,
-) -> Result<(), UploadError> {
-    let artifact = NewArtifact { expires: plan.expires, kind };
-    retried(plan, name, &|_| {}, || unit::record(api, plan, name, &artifact)).await
+    let message = message.chars().take(4096).collect();
+    let request = ArtifactRequest::Error { expires: plan.expires, reason, message };
+    retried(plan, name, &|_| {}, || unit::record(api, plan, name, &request)).await
 }
 
 /// Tries until it works, cannot work, or was tried often enough; then the last error counts.

@@ -1,7 +1,9 @@
 //! Why an upload failed, whether another try may help, and what it means for the task.
 
-use crate::artifacts::api::CallError;
 use crate::artifacts::body::BodyError;
+use crate::taskcluster::NoCredentials;
+use crate::taskcluster::error::{ApiError, Failure};
+use crate::taskcluster::transfer::TransferError;
 use scriptworker_core::retry::RetryClass;
 use scriptworker_core::run::TaskStatus;
 use std::time::Duration;
@@ -12,23 +14,15 @@ pub enum UploadError {
     /// The bytes could not be had, or were not the announced ones.
     #[error(transparent)]
     Body(#[from] BodyError),
-    /// The queue refused because the run is over for us (409), or because our credentials are (401).
+    /// The queue refused because the run is over for us (409) or our credentials are (401), or there are none left.
     #[error("the claim is lost: {0}")]
-    ClaimLost(#[source] CallError),
+    ClaimLost(#[source] ApiError),
     /// A call to the queue or the object service failed.
     #[error(transparent)]
-    Call(CallError),
-    /// The transfer to the storage broke.
+    Call(ApiError),
+    /// The transfer to the storage broke, or the storage refused the bytes.
     #[error(transparent)]
-    Transfer(CallError),
-    /// The storage refused the bytes.
-    #[error("expected status 200 or 204 from the storage, found {status}: {excerpt}")]
-    Put {
-        /// The HTTP status.
-        status: u16,
-        /// What the storage said, without secrets.
-        excerpt: String,
-    },
+    Transfer(TransferError),
     /// The transfer to the storage took too long.
     #[error("the transfer took longer than {limit:?}")]
     Timeout {
@@ -47,34 +41,42 @@ pub enum UploadError {
 }
 
 impl UploadError {
-    /// Whether another try may help.
+    /// Whether another try may help. Any status from the storage may pass, even a refusal: the next try has a fresh
+    /// URL.
     pub fn may_pass(&self) -> bool {
         match self {
-            Self::Call(error) | Self::Transfer(error) => error.class == RetryClass::Transient,
-            Self::Put { .. } | Self::Timeout { .. } | Self::Body(BodyError::Abandoned { .. }) => true,
+            Self::Call(error) => error.class() == RetryClass::Transient,
+            Self::Transfer(TransferError::Status { .. }) => true,
+            Self::Transfer(error) => error.class() == RetryClass::Transient,
+            Self::Timeout { .. } | Self::Body(BodyError::Abandoned { .. }) => true,
             Self::Body(_) | Self::ClaimLost(_) | Self::StorageType { .. } | Self::NoUploadMethod => false,
         }
     }
 
     /// What it means for the task (artifacts.md 8). The status of a lost claim is reported to nobody.
     pub fn status(&self) -> TaskStatus {
+        let of_class = |class| match class {
+            RetryClass::Transient => TaskStatus::IntermittentTask,
+            RetryClass::Fatal | RetryClass::Refused => TaskStatus::InternalError,
+        };
         match self {
             Self::Body(error) => error.status(),
-            Self::Put { .. } => TaskStatus::ResourceUnavailable,
+            Self::Transfer(TransferError::Status { .. }) => TaskStatus::ResourceUnavailable,
+            Self::Transfer(error) => of_class(error.class()),
+            Self::Call(error) => of_class(error.class()),
             Self::Timeout { .. } => TaskStatus::IntermittentTask,
-            Self::Call(error) | Self::Transfer(error) => match error.class {
-                RetryClass::Transient => TaskStatus::IntermittentTask,
-                RetryClass::Fatal | RetryClass::Refused => TaskStatus::InternalError,
-            },
             Self::ClaimLost(_) | Self::StorageType { .. } | Self::NoUploadMethod => TaskStatus::InternalError,
         }
     }
 
-    /// The failure of a call to the queue: it alone knows whether the claim is lost.
-    pub(super) fn of_queue(error: CallError) -> Self {
-        match error.status {
-            Some(401 | 409) => Self::ClaimLost(error),
-            _ => Self::Call(error),
-        }
+    /// The failure of a call to the queue: it alone knows whether the claim is lost. An answer that is not the
+    /// queue's own (a proxy's page) says nothing about the claim.
+    pub(super) fn of_queue(error: ApiError) -> Self {
+        let lost = match &error.failure {
+            Failure::Refused(refusal) => matches!(refusal.status, 401 | 409),
+            Failure::NoCredentials(cause) => *cause == NoCredentials::ClaimOver,
+            _ => false,
+        };
+        if lost { Self::ClaimLost(error) } else { Self::Call(error) }
     }
 }

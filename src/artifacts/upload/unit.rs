@@ -1,16 +1,17 @@
 //! One try: `createArtifact`, PUT, and for the object service the calls around it.
 
 use super::{Storage, UploadError, UploadPlan};
-use crate::artifacts::api::{
-    ArtifactApi, ArtifactKind, Created, INLINE_LIMIT, NewArtifact, PutRequest, UploadMethod, UploadProposal,
-    s3_headers,
-};
+use crate::artifacts::api::{ArtifactApi, Grant, INLINE_LIMIT, Put};
 use crate::artifacts::body::{BodyError, Digests, PreparedArtifact};
-use bytes::{Bytes, BytesMut};
+use crate::taskcluster::model::{
+    ArtifactRequest, ArtifactResponse, DataInline, Hashes, ProposedUploads, PutUrl, UploadMethod,
+};
+use crate::taskcluster::objects::UploadOf;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures_util::TryStreamExt;
 use scriptworker_core::ids::ArtifactName;
 use scriptworker_core::secret::Secret;
-use std::collections::BTreeMap;
 
 /// Uploads an artifact once. The digests are of its original bytes.
 pub(super) async fn upload<A: ArtifactApi>(
@@ -18,23 +19,19 @@ pub(super) async fn upload<A: ArtifactApi>(
     artifact: &PreparedArtifact,
     plan: &UploadPlan,
 ) -> Result<Digests, UploadError> {
-    let content_type = artifact.media_type();
-    let kind = match plan.storage {
-        Storage::S3 => ArtifactKind::S3 { content_type },
-        Storage::Object => ArtifactKind::Object { content_type },
+    let (expires, content_type) = (plan.expires, artifact.media_type().to_owned());
+    let request = match plan.storage {
+        Storage::S3 => ArtifactRequest::S3 { expires, content_type, content_length: None },
+        Storage::Object => ArtifactRequest::Object { expires, content_type, content_length: None },
     };
-    let request = NewArtifact { expires: plan.expires, kind };
     let created = api.create_artifact(&plan.run, artifact.name(), &request).await;
     match (plan.storage, created.map_err(UploadError::of_queue)?) {
-        (Storage::S3, Created::Put(url)) => {
-            put(api, artifact, plan, url, s3_headers(content_type, artifact.encoding())).await
+        (Storage::S3, ArtifactResponse::S3 { put_url, .. }) => {
+            put(api, artifact, plan, put_url, s3_headers(artifact)).await
         }
-        (Storage::Object, Created::Object(grant)) => {
-            let digests = object(api, artifact, plan, &grant).await?;
-            api.finish_upload(&grant, &digests).await.map_err(UploadError::Call)?;
-            let finished = api.finish_artifact(&plan.run, artifact.name(), &grant).await;
-            finished.map_err(UploadError::of_queue)?;
-            Ok(digests)
+        (Storage::Object, ArtifactResponse::Object { name, project_id, upload_id, credentials, expires }) => {
+            let grant = Grant { upload: UploadOf { name, project_id, upload_id, expires }, credentials };
+            object(api, artifact, plan, &grant).await
         }
         (Storage::S3, _) => Err(UploadError::StorageType { expected: "s3" }),
         (Storage::Object, _) => Err(UploadError::StorageType { expected: "object" }),
@@ -46,52 +43,72 @@ pub(super) async fn record<A: ArtifactApi>(
     api: &A,
     plan: &UploadPlan,
     name: &ArtifactName,
-    artifact: &NewArtifact<'_>,
+    request: &ArtifactRequest,
 ) -> Result<(), UploadError> {
-    let created = api.create_artifact(&plan.run, name, artifact).await;
-    match created.map_err(UploadError::of_queue)? {
-        Created::Done => Ok(()),
-        Created::Put(_) | Created::Object(_) => Err(UploadError::StorageType { expected: "link or error" }),
+    let created = api.create_artifact(&plan.run, name, request).await;
+    match (request, created.map_err(UploadError::of_queue)?) {
+        (ArtifactRequest::Link { .. }, ArtifactResponse::Link {})
+        | (ArtifactRequest::Error { .. }, ArtifactResponse::Error {}) => Ok(()),
+        _ => Err(UploadError::StorageType { expected: "link or error" }),
     }
 }
 
-/// The bytes of an `object` artifact, in the way that the object service chooses.
+/// The headers of a PUT to `s3`: the type exactly as it was announced, for the signature covers it (artifacts.md 3).
+fn s3_headers(artifact: &PreparedArtifact) -> Vec<(String, String)> {
+    let mut headers = vec![("Content-Type".to_owned(), artifact.media_type().to_owned())];
+    if artifact.encoding().is_some() {
+        headers.push(("Content-Encoding".to_owned(), "gzip".to_owned()));
+    }
+    headers
+}
+
+/// An `object` artifact: its bytes in the way that the object service chooses, then both services are told.
 async fn object<A: ArtifactApi>(
     api: &A,
     artifact: &PreparedArtifact,
     plan: &UploadPlan,
-    grant: &A::Grant,
+    grant: &Grant,
 ) -> Result<Digests, UploadError> {
+    let content_type = || artifact.media_type().to_owned();
     let small = match artifact.length() {
         0..=INLINE_LIMIT => Some(whole(artifact).await?),
         _ => None,
     };
-    let proposal = UploadProposal {
-        content_type: artifact.media_type(),
-        content_length: artifact.length(),
-        inline: small.as_ref().map(|(bytes, _)| bytes.clone()),
+    let proposed = ProposedUploads {
+        data_inline: small.as_ref().map(|(bytes, _)| DataInline {
+            content_type: content_type(),
+            object_data: STANDARD.encode(bytes),
+        }),
+        put_url: Some(PutUrl { content_type: content_type(), content_length: artifact.length() }),
     };
-    let method = api.create_upload(grant, &proposal).await.map_err(UploadError::Call)?;
-    match (method, small) {
-        (UploadMethod::Inline, Some((_, digests))) => Ok(digests),
-        (UploadMethod::Put { url, headers }, _) => put(api, artifact, plan, url, headers).await,
-        (UploadMethod::Inline, None) | (UploadMethod::Unsupported, _) => Err(UploadError::NoUploadMethod),
-    }
+    let method = api.create_upload(grant, &proposed).await.map_err(UploadError::Call)?;
+    let digests = match (method, small) {
+        (UploadMethod { data_inline: true, .. }, Some((_, digests))) => digests,
+        (UploadMethod { put_url: Some(target), .. }, _) => {
+            put(api, artifact, plan, target.url, target.headers.into_iter().collect()).await?
+        }
+        _ => return Err(UploadError::NoUploadMethod),
+    };
+    // sha512 was asked for when the artifact was made ready: without it the service would refuse, not misbehave
+    let hashes = Hashes { sha256: digests.sha256_hex(), sha512: digests.sha512_hex().unwrap_or_default() };
+    api.finish_upload(grant, &hashes).await.map_err(UploadError::Call)?;
+    let finished = api.finish_artifact(&plan.run, artifact.name(), &grant.upload.upload_id).await;
+    finished.map_err(UploadError::of_queue)?;
+    Ok(digests)
 }
 
 /// A small artifact in memory.
-async fn whole(artifact: &PreparedArtifact) -> Result<(Bytes, Digests), BodyError> {
+async fn whole(artifact: &PreparedArtifact) -> Result<(Vec<u8>, Digests), BodyError> {
     let (stream, outcome) = artifact.body();
-    let bytes: Result<BytesMut, _> = stream
-        .try_fold(BytesMut::new(), |mut all, piece| async move {
-            all.extend_from_slice(&piece);
-            Ok(all)
-        })
-        .await;
+    let bytes = stream.try_fold(Vec::new(), |mut all, piece| async move {
+        all.extend_from_slice(&piece);
+        Ok(all)
+    });
+    let bytes = bytes.await;
     // the outcome has the cause of an error in the stream, with its facts
     let digests = outcome.wait().await?;
     let bytes = bytes.map_err(|source| BodyError::Read { name: artifact.name().clone(), source })?;
-    Ok((bytes.freeze(), digests))
+    Ok((bytes, digests))
 }
 
 /// One PUT of the whole artifact, within the plan's limit.
@@ -100,24 +117,20 @@ async fn put<A: ArtifactApi>(
     artifact: &PreparedArtifact,
     plan: &UploadPlan,
     url: Secret,
-    headers: BTreeMap<String, String>,
+    headers: Vec<(String, String)>,
 ) -> Result<Digests, UploadError> {
     let limit = plan.put_timeout;
     let transfer = async {
         let (body, outcome) = artifact.body();
-        let answer = api.put(PutRequest { url, headers, length: artifact.length(), body }).await;
+        let answer = api.put(Put { url, headers, length: artifact.length(), body, limit }).await;
         (answer, outcome.wait().await)
     };
-    let Ok(ended) = actix_rt::time::timeout(limit, transfer).await else {
-        return Err(UploadError::Timeout { limit });
-    };
-    match ended {
+    // the limit is for the file as well: a read that hangs would keep the body open
+    match actix_rt::time::timeout(limit, transfer).await {
+        Err(_) => Err(UploadError::Timeout { limit }),
         // a wrong file breaks the transfer: then that is the cause, whatever the other side made of it
-        (_, Err(error)) if !matches!(error, BodyError::Abandoned { .. }) => Err(error.into()),
-        (Err(error), _) => Err(UploadError::Transfer(error)),
-        (Ok(answer), sent) => match answer.status {
-            200 | 204 => Ok(sent?),
-            status => Err(UploadError::Put { status, excerpt: answer.excerpt }),
-        },
+        Ok((_, Err(error))) if !matches!(error, BodyError::Abandoned { .. }) => Err(error.into()),
+        Ok((Err(error), _)) => Err(UploadError::Transfer(error)),
+        Ok((Ok(()), sent)) => Ok(sent?),
     }
 }

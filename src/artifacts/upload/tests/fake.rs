@@ -1,12 +1,19 @@
 //! A queue, an object service and a storage in memory, which fail in chosen ways.
 
-use crate::artifacts::api::*;
-use crate::artifacts::body::Digests;
+use crate::artifacts::api::{ArtifactApi, Grant, Put};
 use crate::artifacts::upload::{UploadPlan, UploadReport, upload_all};
 use crate::artifacts::walk::{ArtifactDir, Listing};
+use crate::taskcluster::error::{ApiError, ErrorCode, Failure, Refusal, WireError};
+use crate::taskcluster::model::{
+    ArtifactRequest, ArtifactResponse, Hashes, ProposedUploads, PutTarget, UploadMethod,
+};
+use crate::taskcluster::transfer::TransferError;
+use crate::taskcluster::{Credentials, NoCredentials};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures_util::StreamExt;
 use scriptworker_core::ids::{ArtifactName, RunKey};
-use scriptworker_core::retry::{Backoff, RetryClass, class_of_status};
+use scriptworker_core::retry::Backoff;
 use scriptworker_core::secret::Secret;
 use scriptworker_core::time::UnixMillis;
 use std::cell::{Cell, RefCell};
@@ -31,6 +38,16 @@ pub(super) enum Plan {
     Hangs,
     /// The answer is for another storage type.
     WrongType,
+    /// `createArtifact` is answered by something in front of the queue.
+    Proxy(u16),
+    /// There are no credentials any more.
+    ClaimOver,
+}
+
+impl Plan {
+    fn is_for_put(&self) -> bool {
+        matches!(self, Self::Put(_) | Self::Early(_) | Self::Broken | Self::Hangs)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,12 +73,32 @@ pub(super) struct FakeStorage {
     together: Option<Barrier>,
     /// The object service supports none of the ways that are offered.
     no_method: bool,
-    pub(super) finished: RefCell<Vec<(String, String)>>,
+    pub(super) finished: RefCell<Vec<Hashes>>,
 }
 
-pub(super) fn error(call: &'static str, status: Option<u16>) -> CallError {
-    let class = status.map_or(RetryClass::Transient, class_of_status);
-    CallError { call, class, status, source: std::io::Error::other("canned").into() }
+fn refused(status: u16) -> ApiError {
+    let refusal = Refusal {
+        status,
+        code: ErrorCode::Other("canned".to_owned()),
+        message: String::new(),
+        retry_after: None,
+        clock_skew_s: None,
+    };
+    failed(Failure::Refused(Box::new(refusal)))
+}
+
+fn failed(failure: Failure) -> ApiError {
+    ApiError { call: "createArtifact", attempts: 1, failure }
+}
+
+fn broken() -> TransferError {
+    let error = WireError::Broken("canned".to_owned());
+    TransferError::Wire { place: "https://storage/".to_owned(), error }
+}
+
+fn answered(status: u16) -> Result<(), TransferError> {
+    let (place, start) = ("https://storage/".to_owned(), "SlowDown".to_owned());
+    if matches!(status, 200 | 204) { Ok(()) } else { Err(TransferError::Status { place, status, start }) }
 }
 
 impl FakeStorage {
@@ -86,6 +123,21 @@ impl FakeStorage {
         if wanted(plans.front()?) { plans.pop_front() } else { None }
     }
 
+    /// Reads the whole body, then answers as planned.
+    async fn receive(&self, name: String, put: Put, planned: Option<Plan>) -> Result<(), TransferError> {
+        let (mut bytes, mut body) = (Vec::new(), put.body);
+        while let Some(piece) = body.next().await {
+            bytes.extend_from_slice(&piece.map_err(TransferError::Content)?);
+        }
+        if let Some(Plan::Put(status)) = planned {
+            return answered(status);
+        }
+        self.calls.borrow_mut().push(("stored", name.clone()));
+        let headers = put.headers.into_iter().collect();
+        self.stored.borrow_mut().insert(name, Stored { headers, length: put.length, bytes });
+        Ok(())
+    }
+
     pub(super) fn called(&self, call: &'static str) -> Vec<String> {
         self.calls.borrow().iter().filter(|(what, _)| *what == call).map(|(_, name)| name.clone()).collect()
     }
@@ -97,67 +149,92 @@ impl FakeStorage {
 }
 
 impl ArtifactApi for FakeStorage {
-    type Grant = String;
-
     async fn create_artifact(
         &self,
         run: &RunKey,
         name: &ArtifactName,
-        artifact: &NewArtifact<'_>,
-    ) -> Result<Created<String>, CallError> {
+        request: &ArtifactRequest,
+    ) -> Result<ArtifactResponse, ApiError> {
         self.calls.borrow_mut().push(("createArtifact", name.to_string()));
-        self.requests.borrow_mut().push(format!("{run} {name} {} {:?}", artifact.expires, artifact.kind));
-        let planned = self.next(name.as_str(), |plan| {
-            matches!(plan, Plan::Create(_) | Plan::CreateBroken | Plan::WrongType)
-        });
-        match (planned, artifact.kind) {
-            (Some(Plan::Create(status)), _) => Err(error("createArtifact", Some(status))),
-            (Some(Plan::CreateBroken), _) => Err(error("createArtifact", None)),
-            (Some(Plan::WrongType), _) => Ok(Created::Done),
-            (_, ArtifactKind::S3 { .. }) => Ok(Created::Put(self.new_url(name.as_str()))),
-            (_, ArtifactKind::Object { .. }) => Ok(Created::Object(name.to_string())),
-            (_, ArtifactKind::Link { .. } | ArtifactKind::Error { .. }) => Ok(Created::Done),
+        let body = serde_json::to_string(request).unwrap();
+        self.requests.borrow_mut().push(format!("{run} {name} {body}"));
+        match self.next(name.as_str(), |plan| !plan.is_for_put()) {
+            Some(Plan::Create(status)) => return Err(refused(status)),
+            Some(Plan::CreateBroken) => {
+                return Err(failed(Failure::Wire(WireError::Broken("canned".to_owned()))));
+            }
+            Some(Plan::Proxy(status)) => {
+                return Err(failed(Failure::NotJson { status, start: "<html>".to_owned() }));
+            }
+            Some(Plan::ClaimOver) => return Err(failed(Failure::NoCredentials(NoCredentials::ClaimOver))),
+            Some(Plan::WrongType) => return Ok(ArtifactResponse::Reference {}),
+            _ => {}
         }
-    }
-
-    async fn create_upload(
-        &self,
-        grant: &String,
-        proposal: &UploadProposal,
-    ) -> Result<UploadMethod, CallError> {
-        self.calls.borrow_mut().push(("createUpload", grant.clone()));
-        if self.no_method {
-            return Ok(UploadMethod::Unsupported);
-        }
-        if let Some(bytes) = &proposal.inline {
-            let stored =
-                Stored { headers: BTreeMap::new(), length: proposal.content_length, bytes: bytes.to_vec() };
-            self.stored.borrow_mut().insert(grant.clone(), stored);
-            return Ok(UploadMethod::Inline);
-        }
-        let headers = BTreeMap::from([("x-object".to_owned(), proposal.content_type.to_owned())]);
-        Ok(UploadMethod::Put { url: self.new_url(grant), headers })
-    }
-
-    async fn finish_upload(&self, grant: &String, digests: &Digests) -> Result<(), CallError> {
-        self.calls.borrow_mut().push(("finishUpload", grant.clone()));
-        self.finished.borrow_mut().push((digests.sha256_hex(), digests.sha512_hex().unwrap()));
-        Ok(())
+        Ok(match request {
+            ArtifactRequest::S3 { expires, content_type, .. } => ArtifactResponse::S3 {
+                put_url: self.new_url(name.as_str()),
+                expires: *expires,
+                content_type: content_type.clone(),
+            },
+            ArtifactRequest::Object { expires, .. } => ArtifactResponse::Object {
+                name: name.to_string(),
+                project_id: "none".to_owned(),
+                upload_id: format!("upload of {name}"),
+                credentials: Credentials {
+                    client_id: "object".to_owned(),
+                    access_token: Secret::new("canary"),
+                    certificate: None,
+                },
+                expires: *expires,
+            },
+            ArtifactRequest::Reference { .. } => ArtifactResponse::Reference {},
+            ArtifactRequest::Link { .. } => ArtifactResponse::Link {},
+            ArtifactRequest::Error { .. } => ArtifactResponse::Error {},
+        })
     }
 
     async fn finish_artifact(
         &self,
         _: &RunKey,
         name: &ArtifactName,
-        grant: &String,
-    ) -> Result<(), CallError> {
-        assert_eq!(name.as_str(), grant);
-        self.calls.borrow_mut().push(("finishArtifact", grant.clone()));
+        upload_id: &str,
+    ) -> Result<(), ApiError> {
+        assert_eq!(upload_id, format!("upload of {name}"));
+        self.calls.borrow_mut().push(("finishArtifact", name.to_string()));
         Ok(())
     }
 
-    async fn put(&self, request: PutRequest) -> Result<PutAnswer, CallError> {
-        let url = request.url.expose().to_owned();
+    async fn create_upload(
+        &self,
+        object: &Grant,
+        proposed: &ProposedUploads,
+    ) -> Result<UploadMethod, ApiError> {
+        let name = object.upload.name.clone();
+        self.calls.borrow_mut().push(("createUpload", name.clone()));
+        let target = proposed.put_url.as_ref().unwrap();
+        if self.no_method {
+            return Ok(UploadMethod { data_inline: false, put_url: None });
+        }
+        if let Some(inline) = &proposed.data_inline {
+            assert!(inline.object_data.len() <= 10_926);
+            let bytes = STANDARD.decode(&inline.object_data).unwrap();
+            let stored = Stored { headers: BTreeMap::new(), length: target.content_length, bytes };
+            self.stored.borrow_mut().insert(name, stored);
+            return Ok(UploadMethod { data_inline: true, put_url: None });
+        }
+        let headers = BTreeMap::from([("x-object".to_owned(), target.content_type.clone())]);
+        let put_url = PutTarget { url: self.new_url(&name), expires: object.upload.expires, headers };
+        Ok(UploadMethod { data_inline: false, put_url: Some(put_url) })
+    }
+
+    async fn finish_upload(&self, object: &Grant, hashes: &Hashes) -> Result<(), ApiError> {
+        self.calls.borrow_mut().push(("finishUpload", object.upload.name.clone()));
+        self.finished.borrow_mut().push(hashes.clone());
+        Ok(())
+    }
+
+    async fn put(&self, put: Put) -> Result<(), TransferError> {
+        let url = put.url.expose().to_owned();
         let name = url.strip_prefix("https://storage/").unwrap().split_once('?').unwrap().0.to_owned();
         assert!(!self.used.borrow().contains(&url), "a URL was used twice");
         self.used.borrow_mut().push(url);
@@ -167,34 +244,11 @@ impl ArtifactApi for FakeStorage {
         if let Some(together) = &self.together {
             together.wait().await;
         }
-        let planned = self
-            .next(&name, |plan| matches!(plan, Plan::Put(_) | Plan::Early(_) | Plan::Broken | Plan::Hangs));
-        let answer = |status| PutAnswer { status, excerpt: "<Code>SlowDown</Code>".to_owned() };
-        let result = match planned {
+        let result = match self.next(&name, Plan::is_for_put) {
             Some(Plan::Hangs) => std::future::pending().await,
-            Some(Plan::Early(status)) => Ok(answer(status)),
-            Some(Plan::Broken) => Err(error("put", None)),
-            planned => {
-                let mut bytes = Vec::new();
-                let mut body = request.body;
-                let mut broken = false;
-                while let Some(piece) = body.next().await {
-                    match piece {
-                        Ok(piece) => bytes.extend_from_slice(&piece),
-                        Err(_) => broken = true,
-                    }
-                }
-                if broken {
-                    Err(error("put", None))
-                } else if let Some(Plan::Put(status)) = planned {
-                    Ok(answer(status))
-                } else {
-                    self.calls.borrow_mut().push(("stored", name.clone()));
-                    let stored = Stored { headers: request.headers, length: request.length, bytes };
-                    self.stored.borrow_mut().insert(name, stored);
-                    Ok(answer(200))
-                }
-            }
+            Some(Plan::Early(status)) => answered(status),
+            Some(Plan::Broken) => Err(broken()),
+            planned => self.receive(name, put, planned).await,
         };
         self.in_flight.set(self.in_flight.get() - 1);
         result
