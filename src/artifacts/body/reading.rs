@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub(super) const CHUNK: usize = 128 * 1024;
 
 /// The digests of an artifact's original bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digests {
     /// SHA-256, for the attestation.
     pub sha256: [u8; 32],
@@ -35,6 +35,15 @@ impl Digests {
     /// SHA-512 in lower-case hex, if it was asked for.
     pub fn sha512_hex(&self) -> Option<String> {
         self.sha512.as_ref().map(|digest| Hex(digest).to_string())
+    }
+}
+
+impl fmt::Debug for Digests {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Digests")
+            .field("sha256", &self.sha256_hex())
+            .field("sha512", &self.sha512_hex())
+            .finish()
     }
 }
 
