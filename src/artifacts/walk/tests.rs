@@ -11,6 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 fn put(dir: &Path, path: &str, text: &str) {
     let path = dir.join(path);
@@ -178,11 +179,16 @@ fn a_folder_swapped_for_a_symlink_leads_nowhere() {
     put(dir.path(), "secret/file", "secret");
     put(dir.path(), "in/folder/file", "public");
     put(dir.path(), "in/other", "public");
-    let listing = open(&dir.path().join("in")).list();
+    // the very same file, outside: only the way to it is wrong
+    std::fs::create_dir(dir.path().join("outside")).unwrap();
+    std::fs::hard_link(dir.path().join("in/folder/file"), dir.path().join("outside/file")).unwrap();
+    let artifacts = open(&dir.path().join("in"));
+    let listing = artifacts.list();
     let [file, other] = listing.files.as_slice() else { panic!("{listing:?}") };
     assert_eq!(text_of(file), "public");
     std::fs::rename(dir.path().join("in/folder"), dir.path().join("in/was")).unwrap();
-    symlink(dir.path().join("secret"), dir.path().join("in/folder")).unwrap();
+    symlink(dir.path().join("outside"), dir.path().join("in/folder")).unwrap();
+    assert_eq!(open_folder(&artifacts.folder, b"folder").unwrap_err(), RefusedReason::Replaced);
     assert_eq!(file.open().unwrap_err().reason, RefusedReason::Replaced);
     std::fs::rename(dir.path().join("in/other"), dir.path().join("in/other2")).unwrap();
     symlink(dir.path().join("secret/file"), dir.path().join("in/other")).unwrap();
@@ -225,8 +231,15 @@ fn swapping_while_the_walk_runs_never_shows_the_outside() {
         });
         // set even when an assertion fails: the other thread has to end
         let _done = SetOnDrop(&done);
-        for _ in 0..2000 {
+        // until the other thread was seen at work, too
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let mut swapped = false;
+        for round in 0.. {
+            if (round >= 2000 && swapped) || Instant::now() > deadline {
+                break;
+            }
             let listing = artifacts.list();
+            swapped |= !listing.refused.is_empty();
             for file in &listing.files {
                 assert_eq!(file.name().as_str(), "folder/file");
                 if let Ok(mut opened) = file.open() {
@@ -236,6 +249,7 @@ fn swapping_while_the_walk_runs_never_shows_the_outside() {
                 }
             }
         }
+        assert!(swapped, "the folder was never seen as a link");
     });
 }
 
