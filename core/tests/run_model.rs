@@ -3,7 +3,7 @@
 //! Two ways: every state that any order of events can reach is visited (the state space is small because a run holds
 //! no payloads), and random histories with times check what depends on the clock. A [`World`] runs beside the run and
 //! knows what a correct history looks like; it is part of the visited state.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(clippy::panic, reason = "tests")]
 
 use proptest::prelude::*;
 use scriptworker_core::run::{

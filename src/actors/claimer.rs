@@ -37,6 +37,9 @@ pub struct Identity {
     pub worker_id: WorkerId,
 }
 
+/// A claim as far as it could be read.
+type ReadClaim = Result<Claim, Box<BadClaim>>;
+
 /// See the module.
 pub struct Claimer {
     supervisor: Post<Notice>,
@@ -109,11 +112,7 @@ impl Claimer {
         }
     }
 
-    fn answered(
-        answer: Result<Answer<Vec<Result<Claim, Box<BadClaim>>>>, ApiError>,
-        actor: &mut Self,
-        ctx: &mut Context<Self>,
-    ) {
+    fn answered(answer: Result<Answer<Vec<ReadClaim>>, ApiError>, actor: &mut Self, ctx: &mut Context<Self>) {
         match answer {
             Ok(Answer { value, date }) => actor.sort(value, date, ctx),
             Err(error) => {
@@ -127,12 +126,7 @@ impl Claimer {
     }
 
     /// One run is kept; what else may have come is given back at once, for nobody would renew it.
-    fn sort(
-        &mut self,
-        claims: Vec<Result<Claim, Box<BadClaim>>>,
-        date: Option<UnixMillis>,
-        ctx: &mut Context<Self>,
-    ) {
+    fn sort(&mut self, claims: Vec<ReadClaim>, date: Option<UnixMillis>, ctx: &mut Context<Self>) {
         let mut kept = None;
         for claim in claims {
             match claim {

@@ -7,7 +7,7 @@ use crate::config::{self, CredentialsConfig, Environment, Loaded};
 use crate::messages::{Notice, Post};
 use crate::taskcluster::{Auth, Credentials, Http, HttpConfig, HttpError, InvalidUrl, RootUrl};
 use crate::telemetry::journal::Journal;
-use crate::telemetry::{self, LogSettings, watchdog};
+use crate::telemetry::{self, watchdog};
 use actix_rt::{Arbiter, System};
 use scriptworker_core::run::lifecycle::Life;
 use std::io;
@@ -70,24 +70,15 @@ fn load(path: &Path) -> Result<Loaded, ()> {
     let environment = Environment::of_process().map_err(|error| {
         complain(&format!("scriptworker cannot start: read the current directory: {error}"));
     })?;
-    let loaded = config::load(Some(path), &environment).map_err(|errors| {
+    config::load(Some(path), &environment).map_err(|errors| {
         complain(&errors.to_string());
         complain("Exiting...");
-    })?;
-    let unsupported = config::unsupported(&loaded.config);
-    if unsupported.is_empty() {
-        return Ok(loaded);
-    }
-    for problem in unsupported {
-        complain(&problem.to_string());
-    }
-    complain("Exiting...");
-    Err(())
+    })
 }
 
 fn serve(loaded: Loaded) -> Result<u8, StartError> {
     let Loaded { config, credentials, warnings } = loaded;
-    let _log = telemetry::log::init(&LogSettings::from_config(&config))?;
+    let _log = telemetry::log::init(&config.log_settings())?;
     for warning in &warnings {
         tracing::warn!("{warning}");
     }

@@ -55,6 +55,7 @@ impl Run {
     }
 
     /// The table.
+    #[expect(clippy::too_many_lines, reason = "a table is read row by row; splitting it would hide rows")]
     fn step(self, event: Event) -> Next {
         use Event as E;
         use Phase as P;
