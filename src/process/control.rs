@@ -132,8 +132,10 @@ pub(super) fn connect(stream: UnixStream, guardian: Pid, output: OwnedFd, launch
     let news = News { started: Some(started_tx), end: Some(end_tx), sweeps: VecDeque::new() };
     tokio::spawn(async move {
         let broken = converse(stream, launch, inbox, news).await.err();
-        let status = tokio::task::spawn_blocking(move || reap(guardian)).await;
-        tracing::debug!(%guardian, ?status, ?broken, "guardian ended");
+        match tokio::task::spawn_blocking(move || reap(guardian)).await {
+            Ok(Some(0)) => tracing::debug!(%guardian, "guardian ended, nothing is left of the script"),
+            status => tracing::warn!(%guardian, ?status, ?broken, "guardian ended badly"),
+        }
     });
     Running {
         started: Started(started),

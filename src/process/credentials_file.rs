@@ -7,10 +7,11 @@
 //!   no reader sees a cut file or bytes of an older document.
 //! * A document shorter than that is followed by spaces and a newline, which JSON allows, so *the whole content* is
 //!   one JSON value, also for a reader that does not stop at its end.
-//! * Each renewal is one positional write of the whole size. The kernel orders writes with each other. Against a
-//!   `pread` in the same microsecond it does so on XFS and btrfs; on ext4, overlayfs and tmpfs such a reader could in
-//!   theory get the beginning of the new document with the end of the old one. Renewals of one task have the same
-//!   lengths in the same places, so even that would be JSON, and the queue would refuse the mixed credentials once.
+//! * Each renewal is one positional write of the whole size. Linux orders it against a concurrent `pread` on some file
+//!   systems (XFS); on others (ext4, tmpfs) a reader in the same microsecond gets the beginning of one document
+//!   and the end of the other. Nothing that a writer can do prevents that, so it is made harmless: the credentials of
+//!   one run have the same lengths at every renewal, every value then starts and ends at the same place, and any
+//!   mixture is one JSON value as well. The queue refuses mixed credentials; the script's next read is whole.
 //! * Positional writes leave the file offset alone, which the script shares.
 
 use crate::fsio::{self, WriteFile};
@@ -158,7 +159,11 @@ mod tests {
     fn is_valid_for_a_reader_during_renewals() {
         let dir = tempfile::tempdir().unwrap();
         let token = |n: usize| format!("{n:044}");
-        let mut file = CredentialsFile::create(dir.path(), &credentials(&token(0), "x")).unwrap();
+        let mut file = CredentialsFile::create(
+            dir.path(),
+            &credentials(&token(0), &format!("{{\"seed\": \"{}\"}}", token(0))),
+        )
+        .unwrap();
         let script = std::fs::File::from(file.for_script().unwrap());
         let done = AtomicBool::new(false);
         std::thread::scope(|scope| {
@@ -173,7 +178,8 @@ mod tests {
                 reads
             });
             for n in 1..=1000 {
-                file.renew(&credentials(&token(n), &"certificate".repeat(n % 2 + 20))).unwrap();
+                file.renew(&credentials(&token(n), &format!("{{\"seed\": \"{}\"}}", token(n * 7919))))
+                    .unwrap();
             }
             done.store(true, Ordering::Relaxed);
             assert!(reader.join().unwrap() > 0);

@@ -77,7 +77,7 @@ pub enum LaunchError {
 /// Starts a guardian and tells it what to run. The script's start is reported through [`Running`].
 ///
 /// Must be called in a tokio runtime with I/O. The blocking part (a spawn takes a few milliseconds) runs on the
-/// blocking pool.
+/// blocking pool. A call that is dropped half-way leaves no script behind: the guardian finds its socket closed.
 pub async fn launch(spec: LaunchSpec) -> Result<Running, LaunchError> {
     let message = Launch {
         argv: arguments(spec.argv)?,

@@ -9,11 +9,13 @@ use std::os::fd::{AsFd, BorrowedFd};
 pub(super) struct MessageSocket {
     stdin: std::io::Stdin,
     received: Vec<u8>,
+    /// How much of it is known to hold no end of line.
+    searched: usize,
 }
 
 impl MessageSocket {
     pub(super) fn new() -> Self {
-        Self { stdin: stdin(), received: Vec::new() }
+        Self { stdin: stdin(), received: Vec::new(), searched: 0 }
     }
 
     /// Reads once; waits if there is nothing. `false`: the worker is gone, or says what no worker says.
@@ -35,8 +37,13 @@ impl MessageSocket {
     /// The next complete message that was read. A line that is no message is skipped: both ends are one binary.
     pub(super) fn next(&mut self) -> Option<ToGuardian> {
         loop {
-            let end = self.received.iter().position(|byte| *byte == b'\n')?;
-            let line: Vec<u8> = self.received.drain(..=end).collect();
+            let unsearched = self.received.get(self.searched..).unwrap_or_default();
+            let Some(at) = unsearched.iter().position(|byte| *byte == b'\n') else {
+                self.searched = self.received.len();
+                return None;
+            };
+            let line: Vec<u8> = self.received.drain(..=self.searched.saturating_add(at)).collect();
+            self.searched = 0;
             if let Ok(message) = serde_json::from_slice(&line) {
                 return Some(message);
             }

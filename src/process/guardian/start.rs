@@ -99,7 +99,8 @@ fn interpreter(program: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
+    use crate::fsio;
+    use std::io::Write;
 
     fn cstr(path: &Path) -> CString {
         CString::new(path.as_os_str().as_bytes()).unwrap()
@@ -117,15 +118,15 @@ mod tests {
     fn tells_what_a_missing_file_means() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("script");
+        let write = |bytes: &[u8]| fsio::create(&path, 0o755).unwrap().write_all(bytes).unwrap();
         assert_eq!(failure(&cstr(&path), Errno::ENOENT).reason, StartFailure::Missing);
-        std::fs::write(&path, "#! /no/such/sh -e\n").unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        write(b"#! /no/such/sh -e\n");
         let interpreter = "/no/such/sh".to_owned();
         assert_eq!(
             failure(&cstr(&path), Errno::ENOENT).reason,
             StartFailure::InterpreterMissing { interpreter }
         );
-        std::fs::write(&path, "\x7fELF").unwrap();
+        write(b"\x7fELF");
         assert_eq!(failure(&cstr(&path), Errno::ENOENT).reason, StartFailure::LoaderMissing);
     }
 }
