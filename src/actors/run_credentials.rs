@@ -6,8 +6,7 @@
 use crate::process::{CredentialsError, CredentialsFile, boot_now};
 use crate::taskcluster::{CredentialSource, Credentials, NoCredentials};
 use scriptworker_core::time::BootMillis;
-use serde_json::Value;
-use std::collections::BTreeMap;
+use serde_json::{Map, Value};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -73,9 +72,9 @@ impl RunCredentials {
     }
 
     /// The script's file holds these members, sorted (worker.md 7.3).
-    fn document(&self) -> BTreeMap<String, Value> {
+    fn document(&self) -> Map<String, Value> {
         let newest = Arc::clone(&lock(&self.current).credentials);
-        let mut document = BTreeMap::from([
+        let mut document = Map::from_iter([
             ("clientId".to_owned(), Value::from(newest.client_id.as_str())),
             ("accessToken".to_owned(), Value::from(newest.access_token.expose())),
         ]);

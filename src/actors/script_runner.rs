@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::messages::script::{CleanUp, ExtendDeadline, Prepare, StartScript, StopScript};
 use crate::messages::traced::{after, then};
 use crate::messages::{Notice, Post, Receive, Staff, Work};
+use crate::process;
 use actix::{Actor, AsyncContext, Context, SpawnHandle, Supervised};
 use scriptworker_core::ids::RunKey;
 use scriptworker_core::run::{self, Event, ScriptEnd, StopCause};
@@ -145,12 +146,24 @@ impl Actor for ScriptRunner {
 }
 
 impl Supervised for ScriptRunner {
-    /// Dropping the session closes the guardian's socket: it kills the script and everything below it.
-    fn restarting(&mut self, _: &mut Self::Context) {
+    /// Dropping the session closes the guardian's socket: it kills the script and everything below it, then leaves.
+    fn restarting(&mut self, ctx: &mut Self::Context) {
         let orphan = self.script.take();
         let _ = self.supervisor.send(None, Notice::Died(run::Actor::ScriptRunner));
-        if let Some(Script { key, .. }) = orphan {
-            self.tell(&key, Event::ScriptEnded(ScriptEnd::Unknown));
+        let Some(Script { key, state, .. }) = orphan else { return };
+        let guardian = match &state {
+            State::Starting { .. } => None,
+            State::Running { session, .. } => Some(session.guardian_pid()),
+        };
+        drop(state);
+        let leaving = actix_rt::task::spawn_blocking(move || guardian.is_none_or(process::wait_until_gone));
+        if let Some(work) = then(leaving, move |left, actor: &mut Self, _| {
+            if !matches!(left, Ok(true)) {
+                tracing::error!(run = %key, "the guardian does not leave: processes of the script may be alive");
+            }
+            actor.tell(&key, Event::ScriptEnded(ScriptEnd::Unknown));
+        }) {
+            ctx.spawn(work);
         }
     }
 }

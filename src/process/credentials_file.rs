@@ -15,8 +15,8 @@
 //! * Positional writes leave the file offset alone, which the script shares.
 
 use crate::fsio::{self, WriteFile};
-use serde_json::Value;
-use std::collections::BTreeMap;
+use scriptworker_core::json::format_json;
+use serde_json::{Map, Value};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -34,13 +34,6 @@ pub enum CredentialsError {
         #[from]
         source: io::Error,
     },
-    /// The credentials cannot be written as JSON.
-    #[error("write the credentials as JSON: {source}")]
-    Json {
-        /// The cause.
-        #[from]
-        source: serde_json::Error,
-    },
 }
 
 /// The worker's handle of the file.
@@ -52,8 +45,8 @@ pub struct CredentialsFile {
 
 impl CredentialsFile {
     /// Makes the file, without a name, on the file system of `dir`, holding the first credentials. Blocks.
-    pub fn create(dir: &Path, credentials: &BTreeMap<String, Value>) -> Result<Self, CredentialsError> {
-        let document = document(credentials)?;
+    pub fn create(dir: &Path, credentials: &Map<String, Value>) -> Result<Self, CredentialsError> {
+        let document = document(credentials);
         // Room to grow: a renewed document may be longer.
         let size = document.len().saturating_mul(2).max(SMALLEST);
         let file = fsio::unlinked(dir)?;
@@ -65,8 +58,8 @@ impl CredentialsFile {
     ///
     /// A document that has outgrown the file makes it larger; a reader that asked for the size just before then gets
     /// a cut document once.
-    pub fn renew(&mut self, credentials: &BTreeMap<String, Value>) -> Result<(), CredentialsError> {
-        let document = document(credentials)?;
+    pub fn renew(&mut self, credentials: &Map<String, Value>) -> Result<(), CredentialsError> {
+        let document = document(credentials);
         self.size = self.size.max(document.len());
         self.file.write_all_at(&padded(document, self.size), 0)?;
         Ok(())
@@ -79,20 +72,8 @@ impl CredentialsFile {
 }
 
 /// Sorted keys, two spaces of indent, ASCII only.
-fn document(credentials: &BTreeMap<String, Value>) -> Result<Vec<u8>, serde_json::Error> {
-    let text = zeroize::Zeroizing::new(serde_json::to_string_pretty(credentials)?);
-    let mut ascii = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_ascii() {
-            ascii.push(character);
-        } else {
-            // Outside of strings JSON is ASCII, so this is inside one, where an escape means the same.
-            for unit in character.encode_utf16(&mut [0; 2]) {
-                ascii.push_str(&format!("\\u{unit:04x}"));
-            }
-        }
-    }
-    Ok(ascii.into_bytes())
+fn document(credentials: &Map<String, Value>) -> Vec<u8> {
+    format_json(&Value::Object(credentials.clone())).into_bytes()
 }
 
 fn padded(mut document: Vec<u8>, size: usize) -> zeroize::Zeroizing<Vec<u8>> {
@@ -110,7 +91,7 @@ mod tests {
     use std::os::unix::fs::FileExt;
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    fn credentials(access_token: &str, certificate: &str) -> BTreeMap<String, Value> {
+    fn credentials(access_token: &str, certificate: &str) -> Map<String, Value> {
         [("clientId", "task-client/ä😀"), ("accessToken", access_token), ("certificate", certificate)]
             .into_iter()
             .map(|(key, value)| (key.to_owned(), value.into()))
@@ -135,7 +116,7 @@ mod tests {
              \"task-client/\\u00e4\\ud83d\\ude00\"\n}"
         );
         assert_eq!(
-            serde_json::from_str::<BTreeMap<String, Value>>(&content).unwrap(),
+            serde_json::from_str::<Map<String, Value>>(&content).unwrap(),
             credentials("token", "{\"a\": 1}")
         );
     }
@@ -149,7 +130,7 @@ mod tests {
         for length in [0, 10, 3000, 5, 100_000, 50, 4096] {
             let now = credentials("token", &"c".repeat(length));
             file.renew(&now).unwrap();
-            let read: BTreeMap<String, Value> = serde_json::from_slice(&read_as_scripts_do(&script)).unwrap();
+            let read: Map<String, Value> = serde_json::from_slice(&read_as_scripts_do(&script)).unwrap();
             assert_eq!(read, now);
         }
         assert_eq!(script.stream_position().unwrap(), 3);
@@ -171,7 +152,7 @@ mod tests {
                 let mut reads = 0;
                 while !done.load(Ordering::Relaxed) {
                     let content = read_as_scripts_do(&script);
-                    let parsed = serde_json::from_slice::<BTreeMap<String, Value>>(&content);
+                    let parsed = serde_json::from_slice::<Map<String, Value>>(&content);
                     assert!(parsed.is_ok(), "read {reads}: {}", String::from_utf8_lossy(&content));
                     reads += 1;
                 }

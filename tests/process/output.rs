@@ -3,13 +3,8 @@
 use super::support::*;
 use scriptworker::fsio;
 use scriptworker::process::{Drained, Pump, Tail};
-use sha2::{Digest, Sha256};
 use std::io::{Read, Write};
 use std::sync::{Arc, Mutex};
-
-fn digest(bytes: &[u8]) -> Vec<u8> {
-    Sha256::digest(bytes).to_vec()
-}
 
 #[tokio::test]
 async fn fifty_megabytes_arrive_byte_for_byte() {
@@ -26,7 +21,8 @@ async fn fifty_megabytes_arrive_byte_for_byte() {
     fsio::create(&source, 0o600).unwrap().write_all(&bytes).unwrap();
     let whole = run(spec(&["/bin/cat", source.to_str().unwrap()])).await;
     assert_eq!(whole.log.len(), bytes.len());
-    assert_eq!(digest(&whole.log), digest(&bytes));
+    // Not `assert_eq`: it would print both.
+    assert!(whole.log == bytes, "the log differs from what was written");
     assert_eq!((whole.report.bytes, whole.report.lost), (bytes.len() as u64, 0));
 }
 
@@ -128,4 +124,36 @@ async fn finishing_takes_what_was_written_until_then() {
     let mut log = String::new();
     std::fs::File::open(path).unwrap().read_to_string(&mut log).unwrap();
     assert_eq!(log, "the last words");
+}
+
+/// In a process of its own, because the fault is armed for a whole process.
+#[cfg(feature = "fault")]
+#[test]
+fn a_disk_that_recovers_leaves_a_mark_in_the_log() {
+    let status = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "output::on_a_disk_that_recovers", "--ignored"])
+        .env("SW_FAULT", "fsio.write:2:ENOSPC")
+        .status();
+    assert!(status.unwrap().success());
+}
+
+#[cfg(feature = "fault")]
+#[tokio::test]
+#[ignore = "needs a fault that another test arms"]
+async fn on_a_disk_that_recovers() {
+    let (output, writer) = std::io::pipe().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    let pump = Pump::start(output.into(), fsio::create(&path, 0o600).unwrap()).unwrap();
+    drop(writer);
+    for line in ["one", "two", "three"] {
+        pump.note(line);
+    }
+    let report = within(pump.finish()).await;
+    assert_eq!(
+        std::fs::read_to_string(path).unwrap(),
+        "one\n[4 bytes of output could not be written]\nthree\n"
+    );
+    assert_eq!((report.bytes, report.lost), (51, 4));
+    assert_eq!(report.error.unwrap().raw_os_error(), Some(nix::libc::ENOSPC));
 }

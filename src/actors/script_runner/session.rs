@@ -50,6 +50,7 @@ pub(super) enum StartError {
 pub(super) struct Session {
     control: Control,
     pump: Arc<Mutex<Option<Pump>>>,
+    guardian_pid: u32,
 }
 
 /// What is waited for: the end of that script.
@@ -74,11 +75,11 @@ pub(super) async fn start(setup: Setup) -> Result<(Session, Ending), StartError>
     let mut spec = LaunchSpec::new(argv, environment(&config, &key));
     spec.credentials = Some(descriptor);
     spec.deadline = Some(claim_end);
-    let Running { started, exit, control, output, .. } = process::launch(spec).await?;
+    let Running { started, exit, control, output, guardian_pid } = process::launch(spec).await?;
     let pump = Pump::start(output, log)?;
     let tail = Tail::start(follow, pump.progress(), |line| tracing::info!(target: "script", "{line}"))?;
     let pump = Arc::new(Mutex::new(Some(pump)));
-    let session = Session { control: control.clone(), pump: Arc::clone(&pump) };
+    let session = Session { control: control.clone(), pump: Arc::clone(&pump), guardian_pid };
     Ok((session, Ending { config, key, started, exit, control, pump, tail, credentials }))
 }
 
@@ -117,6 +118,11 @@ impl Session {
     /// Writes a line of the worker's own into the task's log.
     pub(super) fn note(&self, line: &str) {
         with_pump(&self.pump, |pump| pump.note(line));
+    }
+
+    /// The process that looks after the script.
+    pub(super) fn guardian_pid(&self) -> u32 {
+        self.guardian_pid
     }
 
     /// Ends the script: with `grace` it is asked first, without it is killed. A guardian that is gone is noticed by
