@@ -76,7 +76,7 @@ pub enum BodyError {
     #[error(transparent)]
     Refused(#[from] Refused),
     /// Reading it failed.
-    #[error("failed to read artifact {name}")]
+    #[error("failed to read artifact {name}: {source}")]
     Read {
         /// The artifact.
         name: ArtifactName,
@@ -84,7 +84,7 @@ pub enum BodyError {
         source: io::Error,
     },
     /// Its compressed form could not be written or read back.
-    #[error("failed to keep the compressed form of artifact {name} in {dir}", dir = dir.display())]
+    #[error("failed to keep the compressed form of artifact {name} in {dir}: {source}", dir = dir.display())]
     Scratch {
         /// The artifact.
         name: ArtifactName,

@@ -152,6 +152,12 @@ impl UploadReport {
     pub fn status(&self) -> TaskStatus {
         self.failed.iter().map(|failed| failed.status).fold(TaskStatus::Success, TaskStatus::worst)
     }
+
+    fn add_failed(&mut self, failed: Failed, progress: &dyn Fn(Progress<'_>)) {
+        tracing::error!(artifact = failed.name, error = %failed.error, status = %failed.status, "not uploaded");
+        progress(Progress::Failed(&failed));
+        self.failed.push(failed);
+    }
 }
 
 impl Failed {
@@ -186,7 +192,7 @@ pub async fn upload_all<A: ArtifactApi>(
 ) -> UploadReport {
     let mut report = UploadReport::default();
     for refused in listing.refused {
-        report.failed(Failed::new(refused.path.clone(), UploadError::Body(refused.into())), progress);
+        report.add_failed(Failed::new(refused.path.clone(), UploadError::Body(refused.into())), progress);
     }
     let (first, others): (Vec<_>, Vec<_>) =
         listing.files.into_iter().partition(|file| Some(file.name()) == plan.first.as_ref());
@@ -226,20 +232,12 @@ async fn in_parallel<A: ArtifactApi>(
             }
             Err(failed) => {
                 report.claim_lost = matches!(failed.error, UploadError::ClaimLost(_));
-                report.failed(failed, progress);
+                report.add_failed(failed, progress);
                 if report.claim_lost {
                     return;
                 }
             }
         }
-    }
-}
-
-impl UploadReport {
-    fn failed(&mut self, failed: Failed, progress: &dyn Fn(Progress<'_>)) {
-        tracing::error!(artifact = failed.name, error = %failed.error, status = %failed.status, "not uploaded");
-        progress(Progress::Failed(&failed));
-        self.failed.push(failed);
     }
 }
 

@@ -115,7 +115,7 @@ pub enum RefusedReason {
 
 /// The listing could not even begin.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot open the artifact folder {path}", path = path.display())]
+#[error("failed to open the artifact folder {path}: {source}", path = path.display())]
 pub struct NoArtifactDir {
     /// The folder.
     pub path: PathBuf,
