@@ -3,7 +3,7 @@
 use super::support::*;
 use nix::sys::signal::Signal;
 use scriptworker::process::CredentialsFile;
-use std::collections::BTreeMap;
+use serde_json::Map;
 use std::io::Write;
 
 async fn output_of(spec: scriptworker::process::LaunchSpec) -> String {
@@ -33,7 +33,7 @@ async fn only_the_promised_descriptors_are_open() {
     };
     assert_eq!(descriptors(start(waiting()).await).await, ["0", "1", "2"]);
     let dir = tempfile::tempdir().unwrap();
-    let file = CredentialsFile::create(dir.path(), &BTreeMap::new()).unwrap();
+    let file = CredentialsFile::create(dir.path(), &Map::new()).unwrap();
     let mut with_credentials = waiting();
     with_credentials.credentials = Some(file.for_script().unwrap());
     assert_eq!(descriptors(start(with_credentials).await).await, ["0", "1", "2", "4"]);
@@ -42,7 +42,7 @@ async fn only_the_promised_descriptors_are_open() {
 #[tokio::test]
 async fn credentials_and_their_renewals_are_read_from_descriptor_4() {
     let dir = tempfile::tempdir().unwrap();
-    let token = |text: &str| BTreeMap::from([("accessToken".to_owned(), serde_json::Value::from(text))]);
+    let token = |text: &str| Map::from_iter([("accessToken".to_owned(), serde_json::Value::from(text))]);
     let mut file = CredentialsFile::create(dir.path(), &token("first")).unwrap();
     let (stdin, mut keyboard) = std::io::pipe().unwrap();
     // Opened anew each time, as `pread` at 0 would read it.
@@ -55,7 +55,7 @@ async fn credentials_and_their_renewals_are_read_from_descriptor_4() {
     keyboard.write_all(b"go\n").unwrap();
     let log = String::from_utf8(script.whole(PATIENCE).await.log).unwrap();
     let (one, two) = log.split_once("one\n").unwrap();
-    let parse = |text: &str| serde_json::from_str::<BTreeMap<String, serde_json::Value>>(text).unwrap();
+    let parse = |text: &str| serde_json::from_str::<Map<String, serde_json::Value>>(text).unwrap();
     assert_eq!(parse(one), token("first"));
     assert_eq!(parse(two.strip_suffix("two\n").unwrap()), token("second"));
 }

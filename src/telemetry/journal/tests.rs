@@ -120,7 +120,7 @@ fn the_json_names_everything() {
         serde_json::to_value(journal.snapshot(after(t, 5))).unwrap(),
         json!({
             "open": [{
-                "run": null, "actor": "Uploader", "message": "Open", "sender": "Supervisor",
+                "id": 0, "run": null, "actor": "Uploader", "message": "Open", "sender": "Supervisor",
                 "queuedAgoMs": 5, "startedAgoMs": null
             }],
             "closed": [{
