@@ -125,7 +125,7 @@ impl Meter {
         Self(Rc::new((Cell::new(first_move), Cell::new(false))))
     }
 
-    /// Bytes were asked for or given.
+    /// Bytes were given. Being asked for them does not count: the asking is repeated while nothing moves.
     pub(super) fn moved(&self) {
         self.0.0.set(Instant::now());
     }
