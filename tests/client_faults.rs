@@ -214,9 +214,9 @@ fn every_phase_has_its_limit() {
         }
     };
     let short = Budget { attempts: 3, total: Duration::from_millis(300) };
-    assert_eq!(phase(&mute, "https", quick(), Budget::once()), Phase::Connect);
-    assert_eq!(phase(&silent(), "http", quick(), Budget::once()), Phase::Headers);
-    assert_eq!(phase(&half, "http", quick(), Budget::once()), Phase::Body);
+    assert_eq!(phase(&mute, "https", quick(Phase::Connect), Budget::once()), Phase::Connect);
+    assert_eq!(phase(&silent(), "http", quick(Phase::Headers), Budget::once()), Phase::Headers);
+    assert_eq!(phase(&half, "http", quick(Phase::Body), Budget::once()), Phase::Body);
     assert_eq!(phase(&silent(), "http", HttpConfig::default(), short), Phase::Total);
     assert_eq!(phase(&half, "http", HttpConfig::default(), short), Phase::Total);
 }
@@ -226,12 +226,12 @@ fn a_claim_waits_out_the_long_poll() {
     // The answer comes later than any other call would wait for it.
     let server = Server::start(|_, stream| {
         let (_never, wait) = std::sync::mpsc::channel::<()>();
-        assert!(wait.recv_timeout(Duration::from_millis(900)).is_err());
+        assert!(wait.recv_timeout(Duration::from_millis(2900)).is_err());
         stream.write_all(&answer(200, "", r#"{"tasks":[]}"#))?;
         Ok(After::Keep)
     });
     let claims = run(async {
-        let queue = queue(quick(), &server, Auth::Anonymous);
+        let queue = queue(quick(Phase::Headers), &server, Auth::Anonymous);
         let pool = TaskQueueId::parse("a/b").unwrap();
         let (group, worker) = (WorkerGroup::parse("g").unwrap(), WorkerId::parse("w").unwrap());
         queue.claim_work(&pool, &group, &worker, Budget::once()).await.unwrap().value

@@ -171,7 +171,7 @@ fn a_put_that_stalls_ends_on_either_side() {
     // The server reads the head (the body does not fit into the buffers between) and then nothing more.
     let deaf = Server::start_over(|tcp| Ok(Box::new(Deaf(tcp))), |_, _| Ok(After::Close));
     run(async {
-        let http = client(quick());
+        let http = client(quick(Phase::Send));
         let phase = |error: TransferError| match error {
             TransferError::Wire { error: WireError::Timeout { phase, .. }, .. } => phase,
             other => panic!("{other}"),
@@ -186,6 +186,7 @@ fn a_put_that_stalls_ends_on_either_side() {
         let url = Secret::new(silent.url());
         let error = http.put(&url, &[], 9, stream::pending(), LIMITS).await.unwrap_err();
         assert_eq!(phase(error), Phase::Send, "content that never comes");
+        let http = client(quick(Phase::Headers));
         let error = http.put(&url, &[], 1, stream::iter(pieces(&["a"])), LIMITS).await.unwrap_err();
         assert_eq!(phase(error), Phase::Headers);
         let short = TransferLimits { total: Duration::from_millis(200), ..LIMITS };

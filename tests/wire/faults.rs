@@ -2,7 +2,7 @@
 
 use crate::server::{After, Server, Stream};
 use flate2::{Compression, write::GzEncoder};
-use scriptworker::taskcluster::{Http, HttpConfig};
+use scriptworker::taskcluster::{Http, HttpConfig, Phase};
 use std::future::Future;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -44,12 +44,15 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// Limits so small that passing them takes no time, and so large that nothing else passes them.
-pub fn quick() -> HttpConfig {
+/// A short limit for one phase and long enough ones for those around it, so that a busy machine passes no other.
+pub fn quick(phase: Phase) -> HttpConfig {
+    let (short, long) = (Duration::from_millis(300), HttpConfig::default().header_timeout);
+    let limit = |phases: &[Phase], otherwise| if phases.contains(&phase) { short } else { otherwise };
+    // Waiting for the first byte or the headers begins after the time for connecting.
     HttpConfig {
-        connect_timeout: Duration::from_millis(300),
-        header_timeout: Duration::from_millis(300),
-        stall_timeout: Duration::from_millis(300),
+        connect_timeout: limit(&[Phase::Connect], Duration::from_secs(2)),
+        header_timeout: limit(&[Phase::Headers], long),
+        stall_timeout: limit(&[Phase::Send, Phase::Body], Duration::from_secs(2)),
         ..HttpConfig::default()
     }
 }
