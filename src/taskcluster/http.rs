@@ -1,6 +1,6 @@
 //! One HTTP exchange: every phase has a limit, nothing is followed, nothing is normalised, HTTP/1.1 only.
 //!
-//! Knows nothing of Taskcluster: signing, repetition and JSON are the business of [`super::call`], streamed bodies of
+//! Knows nothing of Taskcluster: signing, repetition and JSON are the business of `call`, streamed bodies of
 //! [`super::transfer`].
 
 use super::body::Body;
