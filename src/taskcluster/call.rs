@@ -112,9 +112,22 @@ impl Service {
     where
         T: DeserializeOwned + Send + 'static,
     {
+        Ok(self.json_and_bytes(call, budget).await?.map(|(value, _)| value))
+    }
+
+    /// The same with the bytes that were read.
+    pub(super) async fn json_and_bytes<T>(
+        &self,
+        call: &Call,
+        budget: Budget,
+    ) -> Result<Answer<(T, Bytes)>, ApiError>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
         repeat(call.name, budget, async |deadline| {
             let reply = self.attempt(call, deadline, 200).await?;
-            Ok(Answer { value: parse(reply.bytes, reply.status).await?, date: reply.date })
+            let value = parse(reply.bytes.clone(), reply.status).await?;
+            Ok(Answer { value: (value, reply.bytes), date: reply.date })
         })
         .await
     }
@@ -249,10 +262,7 @@ fn not_json(status: u16, bytes: &[u8]) -> Failure {
 }
 
 /// Reads an answer as JSON; a large one on a thread where that may take its time.
-pub(super) async fn parse<T: DeserializeOwned + Send + 'static>(
-    bytes: Bytes,
-    status: u16,
-) -> Result<T, Failure> {
+async fn parse<T: DeserializeOwned + Send + 'static>(bytes: Bytes, status: u16) -> Result<T, Failure> {
     const SMALL: usize = 256 * 1024;
     if bytes.len() <= SMALL {
         return parse_now(&bytes, status);

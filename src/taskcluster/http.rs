@@ -1,6 +1,6 @@
 //! One HTTP exchange: every phase has a limit, nothing is followed, nothing is normalised, HTTP/1.1 only.
 //!
-//! Knows nothing of Taskcluster: signing, repetition and JSON are the business of [`super::call`], streamed bodies of
+//! Knows nothing of Taskcluster: signing, repetition and JSON are the business of `call`, streamed bodies of
 //! [`super::transfer`].
 
 use super::body::Body;
@@ -125,7 +125,7 @@ impl Meter {
         Self(Rc::new((Cell::new(first_move), Cell::new(false))))
     }
 
-    /// Bytes were asked for or given.
+    /// Bytes were given. Being asked for them does not count: the asking is repeated while nothing moves.
     pub(super) fn moved(&self) {
         self.0.0.set(Instant::now());
     }

@@ -69,12 +69,11 @@ impl Queue {
     /// `task`: the definition, with the bytes as they came.
     pub async fn task(&self, task: &TaskId, budget: Budget) -> Result<Answer<Task>, ApiError> {
         let call = Call::new("task", Method::GET, format!("/task/{task}"));
-        let reply = self.service.reply(&call, budget, 200).await?;
-        let failed = |failure| ApiError { call: call.name, attempts: 1, failure };
-        let bytes = reply.bytes;
-        let raw: serde_json::Value = super::call::parse(bytes.clone(), reply.status).await.map_err(failed)?;
-        let definition = parse_value(&raw).map_err(|error| failed(Failure::Schema(error)))?;
-        Ok(Answer { value: Task { bytes, raw, definition }, date: reply.date })
+        let answer = self.service.json_and_bytes::<serde_json::Value>(&call, budget).await?;
+        let (raw, bytes) = answer.value;
+        let failed = |error| ApiError { call: call.name, attempts: 1, failure: Failure::Schema(error) };
+        let definition = parse_value(&raw).map_err(failed)?;
+        Ok(Answer { value: Task { bytes, raw, definition }, date: answer.date })
     }
 
     /// `status`.

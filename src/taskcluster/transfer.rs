@@ -210,7 +210,6 @@ impl Stream for Content {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        this.meter.moved();
         let announced = this.announced;
         loop {
             match this.inner.as_mut().poll_next(cx) {

@@ -196,34 +196,23 @@ impl Asked {
             },
             Route::Content => outcome(queue.artifact(of, &name, budget).await),
             Route::Info => outcome(queue.artifact_info(of, &name, budget).await),
-            Route::CreateUpload => {
-                let put = &body["proposedUploadMethods"]["putUrl"];
-                let proposed = ProposedUploads {
-                    data_inline: None,
-                    put_url: Some(PutUrl {
-                        content_type: text(&put["contentType"]),
-                        content_length: put["contentLength"].as_u64().unwrap(),
-                    }),
-                };
-                outcome(objects.create_upload(&self.upload(body), None, &proposed, budget).await)
-            }
-            Route::FinishUpload => {
-                let hashes: Hashes = serde_json::from_value(body["hashes"].clone()).unwrap();
-                outcome(objects.finish_upload(&self.upload(body), &hashes, budget).await)
-            }
+            Route::CreateUpload | Route::FinishUpload => self.object(&objects, body, budget).await,
             Route::Put => put(http, root, exchange).await,
-            Route::Download => {
-                let url = Secret::new(format!("{root}{}", exchange.path()));
-                let download = match http.get(&url, None, LIMITS).await {
-                    Ok(download) => download.collect().await,
-                    Err(error) => Err(error),
-                };
-                match download {
-                    Ok(bytes) => Outcome::Bytes(bytes.to_vec()),
-                    Err(error) => Outcome::Transfer(Box::new(error)),
-                }
-            }
+            Route::Download => download(http, root, exchange).await,
         }
+    }
+
+    async fn object(&self, objects: &Objects, body: &Value, budget: Budget) -> Outcome {
+        let upload = self.upload(body);
+        if self.route == Route::FinishUpload {
+            let hashes: Hashes = serde_json::from_value(body["hashes"].clone()).unwrap();
+            return outcome(objects.finish_upload(&upload, &hashes, budget).await);
+        }
+        let put = &body["proposedUploadMethods"]["putUrl"];
+        let content_length = put["contentLength"].as_u64().unwrap();
+        let put_url = Some(PutUrl { content_type: text(&put["contentType"]), content_length });
+        let proposed = ProposedUploads { data_inline: None, put_url };
+        outcome(objects.create_upload(&upload, None, &proposed, budget).await)
     }
 
     fn upload(&self, body: &Value) -> UploadOf {
@@ -234,6 +223,18 @@ impl Asked {
             // not part of every request
             expires: date(&body["expires"]).unwrap_or(UnixMillis(0)),
         }
+    }
+}
+
+async fn download(http: &Http, root: &RootUrl, exchange: &Exchange) -> Outcome {
+    let url = Secret::new(format!("{root}{}", exchange.path()));
+    let content = match http.get(&url, None, LIMITS).await {
+        Ok(download) => download.collect().await,
+        Err(error) => Err(error),
+    };
+    match content {
+        Ok(bytes) => Outcome::Bytes(bytes.to_vec()),
+        Err(error) => Outcome::Transfer(Box::new(error)),
     }
 }
 

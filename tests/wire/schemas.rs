@@ -15,6 +15,7 @@ pub struct Schemas {
 
 impl Schemas {
     /// `None`, with a line that says so, where they are absent.
+    #[expect(clippy::print_stdout, reason = "what was not tested is to be seen")]
     pub fn find() -> Option<Self> {
         let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/taskcluster-reference");
         let folder = std::env::var_os("TASKCLUSTER_REFERENCE").map_or(beside, PathBuf::from);

@@ -72,15 +72,6 @@ impl Server {
         Self { addr, seen, stop }
     }
 
-    /// A server that gives each request the same bytes and then closes the connection.
-    pub fn saying(bytes: impl Into<Vec<u8>>) -> Self {
-        let bytes = bytes.into();
-        Self::start(move |_, stream| {
-            stream.write_all(&bytes)?;
-            Ok(After::Close)
-        })
-    }
-
     pub fn url(&self) -> String {
         format!("http://{}", self.addr)
     }
@@ -97,13 +88,6 @@ impl Drop for Server {
         // wakes the listener
         let _refused = TcpStream::connect(self.addr);
     }
-}
-
-/// Waits until the other side closes.
-pub fn hold(stream: &mut dyn Stream) -> io::Result<After> {
-    let mut sink = [0; 1024];
-    while stream.read(&mut sink)? > 0 {}
-    Ok(After::Close)
 }
 
 fn serve(stream: &mut dyn Stream, log: &Mutex<Vec<Seen>>, handler: &Handler) -> io::Result<()> {
