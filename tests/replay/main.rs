@@ -14,6 +14,7 @@
     reason = "a test fails by panicking, its input is in the repository, and its summary goes to stdout"
 )]
 
+mod behaviour;
 mod client;
 mod engine;
 mod schemas;
