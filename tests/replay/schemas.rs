@@ -14,7 +14,7 @@ pub(crate) struct Schemas(HashMap<String, Validator>);
 impl Schemas {
     /// `None`: they are not there.
     pub(crate) fn load() -> Option<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/taskcluster-reference");
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/taskcluster-reference");
         if !root.is_dir() {
             return None;
         }

@@ -51,9 +51,11 @@ fn request() -> SignedRequest {
 /// A header made with the `hawk` crate.
 fn header(id: &str, token: &str, ext: Option<&str>, at: UnixMillis) -> String {
     let request = request();
-    let credentials =
-        hawk::Credentials { id: id.to_owned(), key: hawk::Key::new(token.as_bytes(), hawk::SHA256).unwrap() };
-    let signed = hawk::RequestBuilder::new(&request.method, &request.host, request.port, &request.target)
+    let credentials = ::hawk::Credentials {
+        id: id.to_owned(),
+        key: ::hawk::Key::new(token.as_bytes(), ::hawk::SHA256).unwrap(),
+    };
+    let signed = ::hawk::RequestBuilder::new(&request.method, &request.host, request.port, &request.target)
         .ext(ext)
         .request();
     let ts = std::time::UNIX_EPOCH + std::time::Duration::from_millis(at.0.unsigned_abs());
@@ -169,10 +171,12 @@ fn certificates_are_checked_from_start_to_scopes() {
 fn a_bewit_signs_one_url_until_it_expires() {
     let token = "throwaway-worker-token-000000000000000000000";
     let (id, path) = ("static/test/worker", "/api/queue/v1/task/x?a=b");
-    let credentials =
-        hawk::Credentials { id: id.to_owned(), key: hawk::Key::new(token.as_bytes(), hawk::SHA256).unwrap() };
+    let credentials = ::hawk::Credentials {
+        id: id.to_owned(),
+        key: ::hawk::Key::new(token.as_bytes(), ::hawk::SHA256).unwrap(),
+    };
     let exp = std::time::UNIX_EPOCH + std::time::Duration::from_millis(NOW.0.unsigned_abs() + 60_000);
-    let signed = hawk::RequestBuilder::new("GET", "127.0.0.1", 8700, path).request();
+    let signed = ::hawk::RequestBuilder::new("GET", "127.0.0.1", 8700, path).request();
     let bewit = signed.make_bewit(&credentials, exp).unwrap().to_str();
     let ask = |method: &str, target: String, now| {
         let request = SignedRequest { method: method.to_owned(), target, ..request() };
