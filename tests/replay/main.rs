@@ -9,7 +9,6 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
-    clippy::print_stdout,
     clippy::unwrap_in_result,
     reason = "a test fails by panicking, its input is in the repository, and its summary goes to stdout"
 )]
@@ -17,6 +16,7 @@
 mod behaviour;
 mod client;
 mod engine;
+mod resign;
 mod schemas;
 mod shape;
 mod sign;
