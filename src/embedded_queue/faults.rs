@@ -6,7 +6,8 @@ use super::shared::{Connection, Shared};
 use actix_web::body::{BoxBody, SizedStream, to_bytes};
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::future::ready;
+use futures_util::{StreamExt as _, stream};
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -176,8 +177,10 @@ async fn truncate(real: Option<HttpResponse>) -> HttpResponse {
     let whole = to_bytes(body).await.unwrap_or_default();
     let half = whole.slice(..whole.len() / 2);
     let promised = u64::try_from(whole.len()).unwrap_or(u64::MAX).max(1);
-    let chunks = stream::iter([Ok::<_, Infallible>(half)]);
-    head.set_body(BoxBody::new(SizedStream::new(promised, chunks)))
+    // The server drops what it has not written yet when a body ends early, so the end has to come a turn later.
+    let end = stream::once(tokio::task::yield_now()).filter_map(|()| ready(None));
+    let chunks = stream::iter([Ok::<_, Infallible>(half)]).chain(end);
+    head.set_body(BoxBody::new(SizedStream::new(promised, Box::pin(chunks))))
 }
 
 fn huge(bytes: u64) -> HttpResponse {

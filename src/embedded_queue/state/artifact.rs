@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use scriptworker_core::ids::{RunId, RunKey, TaskId};
 use scriptworker_core::time::UnixMillis;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// How long after an exception artifacts may still be created.
 const AFTER_EXCEPTION_MS: i64 = 25 * 60 * 1000;
@@ -46,17 +46,22 @@ impl Content {
 pub(crate) struct Artifact {
     pub(crate) content: Content,
     pub(crate) content_type: String,
+    /// As it was announced; whether it is true shows at the upload.
+    pub(crate) content_length: Option<u64>,
     pub(crate) expires: UnixMillis,
 }
 
 impl Artifact {
     fn to_json(&self, name: &str) -> Value {
-        json!({
-            "storageType": self.content.storage_type(),
-            "name": name,
-            "expires": self.expires,
-            "contentType": self.content_type,
-        })
+        let mut json = Map::new();
+        json.insert("storageType".to_owned(), json!(self.content.storage_type()));
+        json.insert("name".to_owned(), json!(name));
+        json.insert("expires".to_owned(), json!(self.expires));
+        json.insert("contentType".to_owned(), json!(self.content_type));
+        if let Some(length) = self.content_length {
+            json.insert("contentLength".to_owned(), json!(length));
+        }
+        Value::Object(json)
     }
 }
 
@@ -125,9 +130,13 @@ impl State {
             None => Artifact {
                 content,
                 content_type: wish.content_type.unwrap_or_else(|| NO_CONTENT_TYPE.to_owned()),
+                content_length: length,
                 expires: wish.expires,
             },
-            Some(existing) => replace(existing, content, wish.content_type.as_deref(), wish.expires)?,
+            Some(existing) => Artifact {
+                content_length: length,
+                ..replace(existing, content, wish.content_type.as_deref(), wish.expires)?
+            },
         };
         if let Content::S3 { key } = &artifact.content {
             let slot = self.slots.entry(key.clone()).or_default();
@@ -275,5 +284,5 @@ fn replace(
         });
         return Err(Refusal::ArtifactConflict(format!("{shown:#}")));
     }
-    Ok(Artifact { content, content_type: existing.content_type.clone(), expires })
+    Ok(Artifact { content, expires, ..existing.clone() })
 }
