@@ -2,6 +2,7 @@
 //! told to, and says when none of its processes is alive any more (worker.md 7 and 8, design.md 5).
 
 mod directories;
+mod heed;
 mod session;
 
 pub use self::directories::{DirectoryError, wipe};

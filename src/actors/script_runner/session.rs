@@ -1,6 +1,7 @@
 //! One script from its start to the moment when none of its processes is alive: guardian, log, credentials file.
 
 use super::directories::log_file;
+use super::heed::{self, heeded};
 use crate::actors::RunCredentials;
 use crate::config::{Config, FirstSignal};
 use crate::fsio::{self, WriteFile};
@@ -16,6 +17,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// The variables with which the worker itself may have been given credentials (config.md 7).
 const OWN_CREDENTIALS: [&str; 3] =
@@ -51,6 +53,8 @@ pub(super) struct Session {
     control: Control,
     pump: Arc<Mutex<Option<Pump>>>,
     guardian_pid: u32,
+    /// How long the guardian may take for the last order to end the script.
+    ordered: watch::Sender<Option<Duration>>,
 }
 
 /// What is waited for: the end of that script.
@@ -63,6 +67,8 @@ pub(super) struct Ending {
     pump: Arc<Mutex<Option<Pump>>>,
     tail: Tail,
     credentials: Arc<RunCredentials>,
+    guardian_pid: u32,
+    ordered: watch::Receiver<Option<Duration>>,
 }
 
 /// Opens the log, gives the script its credentials and hands it to a guardian.
@@ -79,8 +85,11 @@ pub(super) async fn start(setup: Setup) -> Result<(Session, Ending), StartError>
     let pump = Pump::start(output, log)?;
     let tail = Tail::start(follow, pump.progress(), |line| tracing::info!(target: "script", "{line}"))?;
     let pump = Arc::new(Mutex::new(Some(pump)));
-    let session = Session { control: control.clone(), pump: Arc::clone(&pump), guardian_pid };
-    Ok((session, Ending { config, key, started, exit, control, pump, tail, credentials }))
+    let (order, ordered) = watch::channel(None);
+    let session = Session { control: control.clone(), pump: Arc::clone(&pump), guardian_pid, ordered: order };
+    let ending =
+        Ending { config, key, started, exit, control, pump, tail, credentials, guardian_pid, ordered };
+    Ok((session, ending))
 }
 
 fn files(config: &Config, credentials: &RunCredentials) -> Result<(WriteFile, File, OwnedFd), StartError> {
@@ -133,6 +142,11 @@ impl Session {
             (Some(grace), FirstSignal::Term) => self.control.stop(&[StopSignal::Term], grace),
             (Some(grace), FirstSignal::Int) => self.control.stop(&[StopSignal::Int, StopSignal::Term], grace),
         };
+        let asked = match first {
+            FirstSignal::Term => grace.unwrap_or_default(),
+            FirstSignal::Int => grace.unwrap_or_default() * 2,
+        };
+        self.ordered.send_replace(Some(asked + heed::PATIENCE));
     }
 
     /// Moves the guardian's deadline.
@@ -144,12 +158,13 @@ impl Session {
 impl Ending {
     /// Resolves when the script has ended, its output is in the log, and none of its processes is alive.
     pub(super) async fn wait(self, codes: ExitCodes) -> ScriptEnd {
-        let Self { config, key, started, exit, control, pump, tail, credentials } = self;
-        let pid = started.await;
+        let Self { config, key, started, exit, control, pump, tail, credentials, guardian_pid, ordered } =
+            self;
+        let pid = heeded(started, ordered.clone(), guardian_pid).await;
         if let Some(pid) = pid {
             tracing::info!(run = %key, pid, "the script runs");
         }
-        let end = exit.await;
+        let end = heeded(exit, ordered, guardian_pid).await;
         with_pump(&pump, |pump| pump.script_ended(config.drain_timeout));
         // from here on nobody else writes into the log
         let mine = pump.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -163,18 +178,21 @@ impl Ending {
             }
             None => None,
         };
-        let swept = control.sweep().await;
-        if let Ok(survivors @ 1..) = swept {
-            tracing::error!(run = %key, survivors, "processes of the script could not be killed");
+        match tokio::time::timeout(heed::SWEEP_PATIENCE, control.sweep()).await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(survivors)) => {
+                tracing::error!(run = %key, survivors, "processes of the script could not be killed")
+            }
+            Ok(Err(_)) => kill_rest(&key, pid).await,
+            Err(_) => {
+                heed::kill_guardian(guardian_pid);
+                kill_rest(&key, pid).await;
+            }
         }
         credentials.detach_file();
         let (line, end) = judge(&end, &codes);
         if end == ScriptEnd::Unknown {
             tracing::error!(run = %key, "the guardian is gone: how the script ended is not known");
-            if let Some(pid) = pid {
-                let killed = actix_rt::task::spawn_blocking(move || process::kill_session(pid)).await;
-                tracing::warn!(run = %key, ?killed, "what was left of the script's session was killed");
-            }
         }
         tracing::info!(run = %key, "{line}");
         if let Some(pump) = drained {
@@ -188,6 +206,15 @@ impl Ending {
             tracing::warn!(run = %key, %error, "the task's log could not be followed to its end");
         }
         end
+    }
+}
+
+/// Without a guardian the worker itself kills what is left of the script's session.
+async fn kill_rest(key: &RunKey, pid: Option<u32>) {
+    let Some(pid) = pid else { return };
+    match actix_rt::task::spawn_blocking(move || process::kill_session(pid)).await {
+        Ok(0) => tracing::warn!(run = %key, "what was left of the script's session is killed"),
+        left => tracing::error!(run = %key, ?left, "processes of the script could not be killed"),
     }
 }
 
