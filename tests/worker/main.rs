@@ -8,5 +8,9 @@
 )]
 #![expect(clippy::disallowed_methods, reason = "tests write files of their own")]
 
+mod claims;
 mod happy;
+mod limits;
+mod signals;
+mod statuses;
 mod support;
