@@ -144,6 +144,14 @@ impl Ending {
             tracing::info!(run = %key, pid, "the script runs");
         }
         let end = exit.await;
+        if end == process::ScriptEnd::GuardianLost {
+            tracing::error!(run = %key, "the guardian is gone: how the script ended is not known");
+            if let Some(pid) = pid {
+                // before anything is waited for: nobody else holds its deadline now
+                let killed = actix_rt::task::spawn_blocking(move || process::kill_session(pid)).await;
+                tracing::warn!(run = %key, left = ?killed, "what there was of the script's session was killed");
+            }
+        }
         with_pump(&pump, |pump| pump.script_ended(config.drain_timeout));
         // from here on nobody else writes into the log
         let mine = pump.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -163,13 +171,6 @@ impl Ending {
         }
         credentials.detach_file();
         let (line, end) = judge(&end, &codes);
-        if end == ScriptEnd::Unknown {
-            tracing::error!(run = %key, "the guardian is gone: how the script ended is not known");
-            if let Some(pid) = pid {
-                let killed = actix_rt::task::spawn_blocking(move || process::kill_session(pid)).await;
-                tracing::warn!(run = %key, ?killed, "what was left of the script's session was killed");
-            }
-        }
         tracing::info!(run = %key, "{line}");
         if let Some(pump) = drained {
             pump.note(&line);
