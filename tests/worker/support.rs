@@ -185,17 +185,6 @@ impl Site {
         self.queue.wait_for(task, ready, PATIENCE).unwrap_or_else(|error| panic!("{error}\n{}", self.log()))
     }
 
-    pub(crate) fn wait_running(&self, task: &TaskId) {
-        self.wait(task, |status| status["state"] == "running");
-    }
-
-    /// Waits until a file of the task's own making is there: the way for a script to say how far it is.
-    pub(crate) fn wait_for_file(&self, name: &str) {
-        let path = self.path(name);
-        until(PATIENCE, || path.exists().then_some(()))
-            .unwrap_or_else(|| panic!("{name} does not appear\n{}", self.log()));
-    }
-
     pub(crate) fn wait_for_log(&self, text: &str) {
         self.wait_for_lines(text, 1);
     }
@@ -268,6 +257,13 @@ impl Site {
     pub(crate) fn task_log(&self, task: &TaskId, run: u16) -> String {
         let artifact = self.artifact(task, run, "public/logs/live_backing.log").expect("the task has a log");
         String::from_utf8(content(&artifact)).unwrap()
+    }
+
+    /// The same without the worker's own lines, which stand where the worker acted: what a script says at that moment
+    /// may come before or after.
+    pub(crate) fn said(&self, task: &TaskId, run: u16) -> String {
+        let log = self.task_log(task, run);
+        log.split_inclusive('\n').filter(|line| !line.starts_with("[scriptworker]")).collect()
     }
 
     /// The worker's own log, and what it said on stderr before it had one.
