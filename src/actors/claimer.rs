@@ -3,19 +3,20 @@
 use super::reclaimer::claim_end;
 use crate::messages::claims::{SendReport, StopClaiming, TakeWork};
 use crate::messages::notice::{Claimed, Renewal};
-use crate::messages::traced::{after, then};
+use crate::messages::traced::{after, beside, then};
 use crate::messages::{Notice, Post, Receive, Staff, Work};
 use crate::process::boot_now;
 use crate::taskcluster::model::{BadClaim, Claim};
 use crate::taskcluster::{
     Answer, ApiError, Auth, Budget, CredentialSource, Credentials, Http, Queue, RootUrl,
 };
-use actix::{Actor, AsyncContext, Context, Supervised};
+use actix::{Actor, Context, Supervised};
 use scriptworker_core::ids::{RunKey, TaskQueueId, WorkerGroup, WorkerId};
 use scriptworker_core::retry::RetryClass;
 use scriptworker_core::run::claim_loop::{ClaimLoop, Poll, PollEffect};
+use scriptworker_core::run::lifecycle::Life;
 use scriptworker_core::run::{self, Event, ExceptionReason, Report, ReportEnd};
-use scriptworker_core::time::UnixMillis;
+use scriptworker_core::time::{BootMillis, UnixMillis};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
@@ -93,40 +94,54 @@ impl Claimer {
                         }
                     });
                 }
-                PollEffect::Stopped => tracing::info!("no more work is taken"),
+                PollEffect::Stopped => self.tell_that_claiming_ended(),
             }
         }
     }
 
+    fn tell_that_claiming_ended(&self) {
+        tracing::info!("no more work is taken");
+        let _ = self.supervisor.send(None, Notice::Life(Life::ClaimingEnded));
+    }
+
     fn ask(&mut self, ctx: &mut Context<Self>) {
-        let _ = self.supervisor.send(None, Notice::Asking);
         let queue = Queue::new(self.http.clone(), &self.root_url, self.auth.clone());
         let identity = Arc::clone(&self.identity);
         tracing::debug!(queue = %identity.task_queue_id, "asking for work");
+        let asked = boot_now();
         let asking = async move {
             let Identity { task_queue_id, worker_group, worker_id } = identity.as_ref();
             queue.claim_work(task_queue_id, worker_group, worker_id, CLAIM_BUDGET).await
         };
-        if let Some(work) = then(asking, Self::answered) {
-            ctx.spawn(work);
-        }
+        let work = then(asking, move |answer, actor: &mut Self, ctx| actor.answered(asked, answer, ctx));
+        beside(ctx, "claimWork", work);
     }
 
-    fn answered(answer: Result<Answer<Vec<ReadClaim>>, ApiError>, actor: &mut Self, ctx: &mut Context<Self>) {
+    fn answered(
+        &mut self,
+        asked: BootMillis,
+        answer: Result<Answer<Vec<ReadClaim>>, ApiError>,
+        ctx: &mut Context<Self>,
+    ) {
         match answer {
-            Ok(Answer { value, date }) => actor.sort(value, date, ctx),
+            Ok(Answer { value, date }) => self.sort(asked, value, date, ctx),
             Err(error) => {
                 tracing::warn!(%error, "asking for work failed; asking again");
-                let _ = actor.supervisor.send(None, Notice::NothingClaimed);
                 let retry_after_ms =
                     error.retry_after().map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
-                actor.poll(Poll::Failed { retry_after_ms, random: random() }, ctx);
+                self.poll(Poll::Failed { retry_after_ms, random: random() }, ctx);
             }
         }
     }
 
     /// One run is kept; what else may have come is given back at once, for nobody would renew it.
-    fn sort(&mut self, claims: Vec<ReadClaim>, date: Option<UnixMillis>, ctx: &mut Context<Self>) {
+    fn sort(
+        &mut self,
+        asked: BootMillis,
+        claims: Vec<ReadClaim>,
+        date: Option<UnixMillis>,
+        ctx: &mut Context<Self>,
+    ) {
         let mut kept = None;
         for claim in claims {
             match claim {
@@ -139,14 +154,11 @@ impl Claimer {
                 Err(bad) => self.refuse(*bad, ctx),
             }
         }
-        let Some(claim) = kept else {
-            let _ = self.supervisor.send(None, Notice::NothingClaimed);
-            return self.poll(Poll::Nothing, ctx);
-        };
+        let Some(claim) = kept else { return self.poll(Poll::Nothing, ctx) };
         self.poll(Poll::Claimed, ctx);
         let key = claim.run();
-        let renewal =
-            Renewal { credentials: Arc::new(claim.credentials), end: claim_end(claim.taken_until, date) };
+        let end = claim_end(claim.taken_until, date, asked);
+        let renewal = Renewal { credentials: Arc::new(claim.credentials), end };
         let claimed_at = date.unwrap_or_else(|| UnixMillis(chrono::Utc::now().timestamp_millis()));
         let expires = claim.status.expires;
         let claimed = Claimed { key: key.clone(), task: Arc::new(claim.task), renewal, claimed_at, expires };
@@ -178,14 +190,13 @@ impl Claimer {
             let budget = Budget::within(GIVE_BACK_PATIENCE);
             (queue.report(&key, Report::Exception(reason), budget).await, key)
         };
-        if let Some(work) = then(reporting, |(reported, key), _: &mut Self, _| match reported {
+        let work = then(reporting, |(reported, key), _: &mut Self, _| match reported {
             Ok(()) => tracing::info!(run = %key, "given back"),
             Err(error) => {
                 tracing::error!(run = %key, %error, "a claimed run is lost: it could not be given back")
             }
-        }) {
-            ctx.spawn(work);
-        }
+        });
+        beside(ctx, "giving a run back", work);
     }
 }
 
@@ -236,7 +247,10 @@ impl Receive<TakeWork> for Claimer {
 impl Receive<StopClaiming> for Claimer {
     fn receive(&mut self, _: StopClaiming, ctx: &mut Context<Self>) -> Work<Self> {
         self.stopping = true;
-        self.poll(Poll::Stop, ctx);
+        match self.claims {
+            Some(_) => self.poll(Poll::Stop, ctx),
+            None => self.tell_that_claiming_ended(),
+        }
         None
     }
 }

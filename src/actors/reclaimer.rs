@@ -4,12 +4,12 @@
 use super::RunCredentials;
 use crate::messages::heartbeat::{KeepClaim, LetClaimGo};
 use crate::messages::notice::Renewal;
-use crate::messages::traced::{after, then};
+use crate::messages::traced::{after, beside, then};
 use crate::messages::{Notice, Post, Receive, Staff, Work};
 use crate::process::boot_now;
 use crate::taskcluster::model::Reclaim;
 use crate::taskcluster::{Answer, ApiError, Auth, Budget, Http, Queue, RootUrl};
-use actix::{Actor, AsyncContext, Context, Supervised};
+use actix::{Actor, Context, Supervised};
 use scriptworker_core::ids::RunKey;
 use scriptworker_core::run::heartbeat::{Beat, BeatEffect, Heartbeat, time_left_ms};
 use scriptworker_core::run::{self, Event};
@@ -17,6 +17,9 @@ use scriptworker_core::time::{BootMillis, UnixMillis};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// By how much the end of a claim is believed to be earlier than computed: a `Date` header has whole seconds, so the
+/// answer may be almost a second younger than it says; and what is left of the script then takes a moment to kill.
+const UNCERTAINTY_MS: u64 = 1_250;
 /// One attempt is given up after this long, so that a queue that never answers is asked again in time.
 const ATTEMPT: Duration = Duration::from_secs(30);
 
@@ -86,21 +89,26 @@ impl Reclaimer {
         let (key, generation) = (claim.key.clone(), self.generation);
         let left = Duration::from_millis(boot_now().until(give_up_at));
         let budget = Budget { attempts: 1, total: left.min(ATTEMPT) };
+        let asked = boot_now();
         let asking = async move { queue.reclaim_task(&key, budget).await };
-        if let Some(work) = then(asking, move |answer, actor: &mut Self, ctx| {
+        let work = then(asking, move |answer, actor: &mut Self, ctx| {
             if actor.generation == generation {
-                actor.answered(answer, ctx);
+                actor.answered(asked, answer, ctx);
             }
-        }) {
-            ctx.spawn(work);
-        }
+        });
+        beside(ctx, "reclaimTask", work);
     }
 
-    fn answered(&mut self, answer: Result<Answer<Reclaim>, ApiError>, ctx: &mut Context<Self>) {
+    fn answered(
+        &mut self,
+        asked: BootMillis,
+        answer: Result<Answer<Reclaim>, ApiError>,
+        ctx: &mut Context<Self>,
+    ) {
         let Some(claim) = &self.claim else { return };
         match answer {
             Ok(Answer { value, date }) => {
-                let end = claim_end(value.taken_until, date);
+                let end = claim_end(value.taken_until, date, asked);
                 tracing::debug!(run = %claim.key, left_ms = boot_now().until(end), "claim renewed");
                 let renewal = Renewal { credentials: Arc::new(value.credentials), end };
                 let _ = self.supervisor.send(Some(&claim.key), Notice::Renewed(claim.key.clone(), renewal));
@@ -116,10 +124,21 @@ impl Reclaimer {
     }
 }
 
-/// The end of a claim on the boot clock, from an answer that just arrived.
-pub(super) fn claim_end(taken_until: UnixMillis, answered_at: Option<UnixMillis>) -> BootMillis {
-    let answered_at = answered_at.unwrap_or_else(|| UnixMillis(chrono::Utc::now().timestamp_millis()));
-    boot_now().plus(time_left_ms(taken_until, answered_at))
+/// The end of a claim on the boot clock, from the answer to a request that was sent at `asked`: never later than the
+/// true one.
+///
+/// What was left is counted from the request, not from when the answer is read: if the worker was frozen in between,
+/// the answer is as old as the freeze is long. That costs a fresh claim at most the 20 s of a long poll.
+pub(super) fn claim_end(
+    taken_until: UnixMillis,
+    answered_at: Option<UnixMillis>,
+    asked: BootMillis,
+) -> BootMillis {
+    let (since, left) = match answered_at {
+        Some(date) => (asked, time_left_ms(taken_until, date)),
+        None => (boot_now(), time_left_ms(taken_until, UnixMillis(chrono::Utc::now().timestamp_millis()))),
+    };
+    since.plus(left.saturating_sub(UNCERTAINTY_MS))
 }
 
 impl Actor for Reclaimer {
@@ -162,3 +181,27 @@ impl Receive<LetClaimGo> for Reclaimer {
 }
 
 crate::traced!(Reclaimer: KeepClaim, LetClaimGo);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DATE: UnixMillis = UnixMillis(1_700_000_000_000);
+
+    #[test]
+    fn a_claim_ends_after_what_was_left_when_it_was_asked_for() {
+        // long ago: the answer was read late
+        let asked = BootMillis(5);
+        assert_eq!(claim_end(DATE.plus(20_000), Some(DATE), asked), BootMillis(5 + 20_000 - UNCERTAINTY_MS));
+        assert_eq!(claim_end(DATE.plus(1_000), Some(DATE), asked), asked);
+        assert_eq!(claim_end(DATE, Some(DATE.plus(60_000)), asked), asked);
+    }
+
+    #[test]
+    fn without_a_date_the_own_clock_counts() {
+        let before = boot_now();
+        let now = UnixMillis(chrono::Utc::now().timestamp_millis());
+        let end = claim_end(now.plus(3_600_000), None, BootMillis(0));
+        assert!(end.0 > before.0 + 3_000_000 && end.0 < before.0 + 3_600_000, "{end:?} at {before:?}");
+    }
+}

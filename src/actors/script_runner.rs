@@ -10,7 +10,7 @@ pub use self::directories::{DirectoryError, wipe};
 use self::session::{Ending, Session, Setup};
 use crate::config::Config;
 use crate::messages::script::{CleanUp, ExtendDeadline, Prepare, StartScript, StopScript};
-use crate::messages::traced::{after, then};
+use crate::messages::traced::{after, beside, then};
 use crate::messages::{Notice, Post, Receive, Staff, Work};
 use crate::process;
 use actix::{Actor, AsyncContext, Context, SpawnHandle, Supervised};
@@ -89,14 +89,13 @@ impl ScriptRunner {
             }
         }
         let codes = self.config.reversed_statuses.clone();
-        if let Some(work) = then(ending.wait(codes), |end, actor: &mut Self, ctx| {
+        let work = then(ending.wait(codes), |end, actor: &mut Self, ctx| {
             if let Some(Script { state: State::Running { limit, .. }, .. }) = &actor.script {
                 ctx.cancel_future(*limit);
             }
             actor.ended(end);
-        }) {
-            ctx.spawn(work);
-        }
+        });
+        beside(ctx, "waiting for the end of the script", work);
     }
 
     fn ended(&mut self, end: ScriptEnd) {

@@ -13,7 +13,7 @@ use crate::messages::{Notice, Post, Receive, Staff, Work};
 use crate::process::boot_now;
 use actix::{Actor, AsyncContext, Context, Supervised};
 use scriptworker_core::ids::RunKey;
-use scriptworker_core::run::lifecycle::{Life, LifeEffect, Lifecycle};
+use scriptworker_core::run::lifecycle::{EXIT_RUN_LEFT, Life, LifeEffect, Lifecycle};
 use scriptworker_core::run::{
     self, Admission, Effect, Event, LossCause, Outcome, Policy, Resolution, Run, TaskStatus, UploadEnd,
     Verdict,
@@ -83,6 +83,17 @@ impl Supervisor {
     }
 
     fn leave(&mut self, code: u8) {
+        match &self.hand {
+            Some(hand) if hand.run.resolution().is_none() => {
+                tracing::error!(run = %hand.key, "the worker leaves a run behind: it could not be reported and will expire");
+            }
+            None if code == EXIT_RUN_LEFT => {
+                tracing::error!(
+                    "the worker leaves while the queue is asked for work: a run that it gives us now will expire"
+                );
+            }
+            _ => {}
+        }
         if let Some(leave) = self.leave.take() {
             // nobody waiting means that the process is ending already
             let _ = leave.send(code);
@@ -253,10 +264,10 @@ impl Supervisor {
             Resolution::ClaimLost(cause) => tracing::warn!(run = %key, %status, ?cause, clean, "given up"),
             Resolution::Unresolved => tracing::error!(run = %key, %status, clean, "left unreported"),
         }
+        self.live(Life::RunFinished, ctx);
         if let Some(hand) = self.hand.take() {
             hand.credentials.revoke();
         }
-        self.live(Life::RunFinished, ctx);
         self.take_work(ctx);
     }
 
@@ -278,10 +289,12 @@ impl Supervisor {
     fn died(&mut self, actor: run::Actor, ctx: &mut Context<Self>) {
         tracing::error!(?actor, "an actor fell and was started again");
         self.feed(Event::ActorDied(actor), ctx);
-        if actor == run::Actor::Claimer && self.hand.is_none() {
-            self.live(Life::NothingClaimed, ctx);
-            if self.lifecycle.serves() {
-                self.take_work(ctx);
+        if actor == run::Actor::Claimer {
+            match self.lifecycle.serves() {
+                true if self.hand.is_none() => self.take_work(ctx),
+                true => {}
+                // it may have forgotten that, or never said that it has stopped
+                false => self.stop_claiming(ctx),
             }
         }
     }
@@ -327,8 +340,6 @@ impl Staff for Supervisor {
 impl Receive<Notice> for Supervisor {
     fn receive(&mut self, notice: Notice, ctx: &mut Context<Self>) -> Work<Self> {
         match notice {
-            Notice::Asking => self.live(Life::Asking, ctx),
-            Notice::NothingClaimed => self.live(Life::NothingClaimed, ctx),
             Notice::Claimed(claimed) => self.begin(claimed, ctx),
             Notice::Life(life) => self.live(life, ctx),
             Notice::Died(actor) => self.died(actor, ctx),

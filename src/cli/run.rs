@@ -15,7 +15,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 /// The exit code for a worker that cannot start: wrong configuration, no log, no directories.
@@ -103,10 +103,12 @@ fn serve(loaded: Loaded) -> Result<u8, StartError> {
             auth: Auth::fixed(own_credentials(credentials)),
             http,
         };
+        // before anything is claimed: until then a signal ends the process as it ends any other
+        let signals = Signals::catch().map_err(StartError::Signals)?;
         let (leave, left) = oneshot::channel();
         let supervisor =
             actix::Supervisor::start_in_arbiter(&heartbeat.handle(), |_| Supervisor::new(crew, leave));
-        listen(&Post::new(&supervisor, "signals")).map_err(StartError::Signals)?;
+        signals.pass_on(&Post::new(&supervisor, "signals"));
         // a sender that is gone without a word went down with the Supervisor
         Ok(left.await.unwrap_or(EXIT_SOFTWARE))
     });
@@ -124,31 +126,44 @@ fn own_credentials(credentials: CredentialsConfig) -> Credentials {
     Credentials { client_id, access_token, certificate }
 }
 
-/// Turns signals into notices. SIGUSR2 writes down every open message: why a task is stuck.
-fn listen(supervisor: &Post<Notice>) -> io::Result<()> {
-    for (kind, name, life) in [
-        (SignalKind::terminate(), "SIGTERM", Some(Life::Terminate)),
-        (SignalKind::interrupt(), "SIGINT", Some(Life::Terminate)),
-        (SignalKind::user_defined1(), "SIGUSR1", Some(Life::Drain)),
-        (SignalKind::user_defined2(), "SIGUSR2", None),
-    ] {
-        let mut signals = signal(kind)?;
-        let supervisor = supervisor.clone();
-        actix_rt::spawn(async move {
-            while signals.recv().await.is_some() {
-                match life {
-                    Some(life) => {
-                        tracing::info!("{name} received");
-                        // undeliverable is logged by the post
-                        let _ = supervisor.send(None, Notice::Life(life));
-                    }
-                    None => tracing::info!(
-                        "open and recent messages:\n{}",
-                        Journal::global().snapshot(Instant::now()).to_text()
-                    ),
-                }
-            }
-        });
+/// The signals that mean something to the worker (worker.md 10).
+struct Signals(Vec<(Signal, &'static str, Option<Life>)>);
+
+impl Signals {
+    /// From now on none of them ends the process.
+    fn catch() -> io::Result<Self> {
+        [
+            (SignalKind::terminate(), "SIGTERM", Some(Life::Terminate)),
+            (SignalKind::interrupt(), "SIGINT", Some(Life::Terminate)),
+            (SignalKind::user_defined1(), "SIGUSR1", Some(Life::Drain)),
+            (SignalKind::user_defined2(), "SIGUSR2", None),
+        ]
+        .into_iter()
+        .map(|(kind, name, life)| Ok((signal(kind)?, name, life)))
+        .collect::<io::Result<_>>()
+        .map(Self)
     }
-    Ok(())
+
+    /// Turns them into notices. SIGUSR2 writes down every open message: why a task is stuck.
+    fn pass_on(self, supervisor: &Post<Notice>) {
+        for (mut signals, name, life) in self.0 {
+            let supervisor = supervisor.clone();
+            actix_rt::spawn(async move {
+                while signals.recv().await.is_some() {
+                    tracing::info!("{name} received");
+                    match life {
+                        // undeliverable is logged by the post
+                        Some(life) => drop(supervisor.send(None, Notice::Life(life))),
+                        None => write_journal(),
+                    }
+                }
+            });
+        }
+    }
+}
+
+fn write_journal() {
+    for line in Journal::global().snapshot(Instant::now()).to_text().lines() {
+        tracing::info!("{line}");
+    }
 }

@@ -18,6 +18,8 @@ pub mod credentials;
 pub mod heartbeat;
 pub mod notice;
 pub mod script;
+#[cfg(test)]
+mod tests;
 pub mod traced;
 pub mod upload;
 

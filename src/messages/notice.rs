@@ -10,17 +10,13 @@ use std::sync::Arc;
 /// Something that happened.
 #[derive(Debug)]
 pub enum Notice {
-    /// A `claimWork` is on its way.
-    Asking,
-    /// It gave us nothing, or failed.
-    NothingClaimed,
-    /// It gave us a run.
+    /// A `claimWork` gave us a run.
     Claimed(Box<Claimed>),
     /// Something happened to a run; ignored when that run is no longer in hand.
     Run(RunKey, Event),
     /// A claim was renewed.
     Renewed(RunKey, Renewal),
-    /// A signal, or time passing in the life of the process.
+    /// A signal, the end of claiming, or time passing in the life of the process.
     Life(Life),
     /// An actor fell and was started again without its state.
     Died(Actor),

@@ -69,6 +69,13 @@ pub fn after<A: Staff>(
     })
 }
 
+/// Goes on with work beside messages, guarded as a handler is. `what` names it in the log.
+pub fn beside<A: Staff>(ctx: &mut Context<A>, what: &'static str, work: Work<A>) {
+    if let Some(work) = work {
+        ctx.spawn(Guarded { work, ticket: None, message: what });
+    }
+}
+
 /// A message could not be delivered: the mailbox is full, or the actor is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{message} for {actor} could not be delivered: {reason}")]
@@ -194,8 +201,9 @@ macro_rules! traced {
 /// The work of a handler: its end closes the ticket, its panic fells the actor.
 struct Guarded<A> {
     work: Pin<Box<dyn ActorFuture<A, Output = ()>>>,
-    /// Taken when the work is over.
+    /// Taken when the work is over; none for work that is no message's.
     ticket: Option<Ticket>,
+    /// The message that it belongs to, or what it is.
     message: &'static str,
 }
 
@@ -217,7 +225,7 @@ impl<A: Staff> ActorFuture<A> for Guarded<A> {
             }
             Err(_) => {
                 self.close(Outcome::Panicked);
-                tracing::error!(actor = A::NAME, message = self.message, "the work of a message panicked");
+                tracing::error!(actor = A::NAME, message = self.message, "work panicked");
                 actor.fell(ctx);
                 Poll::Ready(())
             }

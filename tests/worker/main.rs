@@ -8,6 +8,10 @@
 )]
 #![expect(clippy::disallowed_methods, reason = "tests write files of their own")]
 
+mod claims;
 mod guardian;
 mod happy;
+mod limits;
+mod signals;
+mod statuses;
 mod support;

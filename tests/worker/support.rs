@@ -4,14 +4,14 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use scriptworker::embedded_queue::{ClientGrant, EmbeddedQueue, Options, StoredArtifact};
+use scriptworker::embedded_queue::{Call, CallRecord, ClientGrant, EmbeddedQueue, Options, StoredArtifact};
 use scriptworker_core::ids::{RunId, RunKey, TaskId};
 use scriptworker_core::scope::Scope;
 use scriptworker_core::secret::Secret;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -19,9 +19,9 @@ use tempfile::TempDir;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// A deployment with one worker pool.
+/// A deployment with one worker of a pool.
 pub(crate) struct Site {
-    pub(crate) queue: EmbeddedQueue,
+    pub(crate) queue: Arc<EmbeddedQueue>,
     dir: TempDir,
     config: Map<String, Value>,
     worker: Mutex<Option<Child>>,
@@ -29,8 +29,7 @@ pub(crate) struct Site {
 
 /// The queue that most tests use: short polls, so that shutdown does not wait for them.
 pub(crate) fn options() -> Options {
-    let scopes =
-        ["queue:claim-work:test-provisioner/test-worker", "queue:worker-id:test-group/test-worker-1"];
+    let scopes = ["queue:claim-work:test-provisioner/test-worker", "queue:worker-id:test-group/*"];
     let worker = ClientGrant {
         client_id: "test/worker".to_owned(),
         access_token: Secret::new("test-worker-token"),
@@ -45,7 +44,15 @@ impl Site {
     }
 
     pub(crate) fn with(options: Options) -> Self {
-        let queue = EmbeddedQueue::start(options).unwrap();
+        Self::at(Arc::new(EmbeddedQueue::start(options).unwrap()), "test-worker-1")
+    }
+
+    /// Another worker of the same pool, on the same queue, with directories of its own.
+    pub(crate) fn beside(&self, worker_id: &str) -> Self {
+        Self::at(Arc::clone(&self.queue), worker_id)
+    }
+
+    fn at(queue: Arc<EmbeddedQueue>, worker_id: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
         let script = at("script.sh");
@@ -63,7 +70,7 @@ impl Site {
             "provisioner_id": "test-provisioner",
             "worker_type": "test-worker",
             "worker_group": "test-group",
-            "worker_id": "test-worker-1",
+            "worker_id": worker_id,
             "credentials": { "clientId": "test/worker", "accessToken": "test-worker-token" },
             "work_dir": at("work"),
             "artifact_dir": at("artifacts"),
@@ -141,7 +148,7 @@ impl Site {
 
     /// The same with more in its payload.
     pub(crate) fn task_with(&self, command: &str, more: Value) -> TaskId {
-        let mut payload = json!({ "command": STANDARD.encode(command) });
+        let mut payload = payload(command);
         for (key, value) in more.as_object().unwrap() {
             payload[key] = value.clone();
         }
@@ -178,20 +185,64 @@ impl Site {
         self.queue.wait_for(task, ready, PATIENCE).unwrap_or_else(|error| panic!("{error}\n{}", self.log()))
     }
 
-    pub(crate) fn wait_running(&self, task: &TaskId) {
-        self.wait(task, |status| status["state"] == "running");
-    }
-
-    /// Waits until a file of the task's own making is there: the way for a script to say how far it is.
-    pub(crate) fn wait_for_file(&self, name: &str) {
-        let path = self.path(name);
-        until(PATIENCE, || path.exists().then_some(()))
-            .unwrap_or_else(|| panic!("{name} does not appear\n{}", self.log()));
-    }
-
     pub(crate) fn wait_for_log(&self, text: &str) {
-        until(PATIENCE, || self.log().contains(text).then_some(()))
-            .unwrap_or_else(|| panic!("the log never says {text:?}\n{}", self.log()));
+        self.wait_for_lines(text, 1);
+    }
+
+    /// Waits until the worker's log says this so many times.
+    pub(crate) fn wait_for_lines(&self, text: &str, times: usize) {
+        until(PATIENCE, || (self.log().matches(text).count() >= times).then_some(()))
+            .unwrap_or_else(|| panic!("the log does not say {text:?} {times} time(s)\n{}", self.log()));
+    }
+
+    /// A file by which a test lets a waiting script go on.
+    pub(crate) fn touch(&self, name: &str) {
+        std::fs::write(self.path(name), "").unwrap();
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap_or_default()
+    }
+
+    /// The process whose number a script wrote into a file.
+    pub(crate) fn pid(&self, name: &str) -> u32 {
+        read_pid(&self.path(name))
+    }
+
+    pub(crate) fn wait_until_dead(&self, pid: u32) {
+        until(PATIENCE, || (!is_alive(pid)).then_some(()))
+            .unwrap_or_else(|| panic!("process {pid} lives on\n{}", self.log()));
+    }
+
+    /// Waits until such a call is being answered. Calls that are over do not count.
+    pub(crate) fn wait_for_open_call(&self, call: Call) {
+        self.queue
+            .wait_for_open_call(call, PATIENCE)
+            .unwrap_or_else(|error| panic!("{call:?}: {error}\n{}", self.log()));
+    }
+
+    /// Waits for a call that was answered.
+    pub(crate) fn wait_for_call(&self, wanted: impl Fn(&CallRecord) -> bool) -> CallRecord {
+        self.queue.wait_for_call(wanted, PATIENCE).unwrap_or_else(|error| panic!("{error}\n{}", self.log()))
+    }
+
+    /// Everything that was asked of the queue about one run, in the order of the answers.
+    pub(crate) fn calls(&self, task: &TaskId, run: u16) -> Vec<CallRecord> {
+        let RunKey { task_id, run_id } = key(task, run);
+        let of_run =
+            |record: &CallRecord| record.task_id.as_ref() == Some(&task_id) && record.run_id == Some(run_id);
+        self.queue.calls().into_iter().filter(of_run).collect()
+    }
+
+    /// Nothing was uploaded for this run, and nothing reported: not even tried.
+    pub(crate) fn assert_silence(&self, task: &TaskId, run: u16) {
+        assert_eq!(self.calls_of(task, run, &UPLOADS), [], "{}", self.log());
+        assert_eq!(self.calls_of(task, run, &REPORTS), [], "{}", self.log());
+    }
+
+    /// The calls of these kinds about one run.
+    pub(crate) fn calls_of(&self, task: &TaskId, run: u16, kinds: &[Call]) -> Vec<CallRecord> {
+        self.calls(task, run).into_iter().filter(|record| kinds.contains(&record.call)).collect()
     }
 
     pub(crate) fn artifact(&self, task: &TaskId, run: u16, name: &str) -> Option<StoredArtifact> {
@@ -206,6 +257,13 @@ impl Site {
     pub(crate) fn task_log(&self, task: &TaskId, run: u16) -> String {
         let artifact = self.artifact(task, run, "public/logs/live_backing.log").expect("the task has a log");
         String::from_utf8(content(&artifact)).unwrap()
+    }
+
+    /// The same without the worker's own lines, which stand where the worker acted: what a script says at that moment
+    /// may come before or after.
+    pub(crate) fn said(&self, task: &TaskId, run: u16) -> String {
+        let log = self.task_log(task, run);
+        log.split_inclusive('\n').filter(|line| !line.starts_with("[scriptworker]")).collect()
     }
 
     /// The worker's own log, and what it said on stderr before it had one.
@@ -230,6 +288,16 @@ impl Drop for Site {
             let _ = worker.wait();
         }
     }
+}
+
+/// Calls that make an artifact.
+pub(crate) const UPLOADS: [Call; 2] = [Call::CreateArtifact, Call::FinishArtifact];
+/// Calls that resolve a run.
+pub(crate) const REPORTS: [Call; 3] = [Call::ReportCompleted, Call::ReportFailed, Call::ReportException];
+
+/// The payload of a task whose script is this shell text.
+pub(crate) fn payload(command: &str) -> Value {
+    json!({ "command": STANDARD.encode(command) })
 }
 
 pub(crate) fn key(task: &TaskId, run: u16) -> RunKey {
@@ -270,9 +338,24 @@ pub(crate) fn until<T>(patience: Duration, mut ask: impl FnMut() -> Option<T>) -
     }
 }
 
+/// State and parent of a process.
+fn stat(pid: u32) -> Option<(char, u32)> {
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let stat = String::from_utf8_lossy(&stat);
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
+}
+
 pub(crate) fn is_alive(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
+    stat(pid).is_some_and(|(state, _)| state != 'Z')
+}
+
+pub(crate) fn is_stopped(pid: u32) -> bool {
+    stat(pid).is_some_and(|(state, _)| state == 'T')
+}
+
+pub(crate) fn parent_of(pid: u32) -> u32 {
+    stat(pid).expect("the process is alive").1
 }
 
 /// The number that a script wrote into a file.

@@ -17,8 +17,8 @@ pub struct Lifecycle {
     shutdown_timeout_ms: u64,
     mode: Mode,
     run: Hand,
-    /// A `claimWork` is on its way: its answer may hold a run.
-    asking: bool,
+    /// Work is asked for, or may be at any moment: an answer on its way may hold a run.
+    claiming: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,11 +54,9 @@ pub enum Life {
     Terminate,
     /// SIGUSR1.
     Drain,
-    /// `claimWork` is on its way.
-    Asking,
-    /// It answered without a run for us, or failed.
-    NothingClaimed,
-    /// It gave us a run.
+    /// No `claimWork` is on its way, and none will be sent any more: the answer to [`LifeEffect::StopClaiming`].
+    ClaimingEnded,
+    /// `claimWork` gave us a run.
     RunBegan,
     /// The queue and the worker parted over the run.
     RunSettled(Resolution),
@@ -71,7 +69,7 @@ pub enum Life {
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LifeEffect {
-    /// Take no more work.
+    /// Take no more work, and say [`Life::ClaimingEnded`] once that is so.
     StopClaiming,
     /// Tell the run: stop in an orderly way.
     AskRunToStop,
@@ -86,7 +84,7 @@ pub enum LifeEffect {
 impl Lifecycle {
     /// A worker that serves; `shutdown_timeout_ms` bounds an orderly end.
     pub fn new(shutdown_timeout_ms: u64) -> Self {
-        Self { shutdown_timeout_ms, mode: Mode::Serving, run: Hand::Empty, asking: false }
+        Self { shutdown_timeout_ms, mode: Mode::Serving, run: Hand::Empty, claiming: true }
     }
 
     /// Whether a run that is claimed now must be given back.
@@ -113,12 +111,8 @@ impl Lifecycle {
     pub fn on(mut self, now: BootMillis, life: Life) -> (Self, Vec<LifeEffect>) {
         let mut effects = Vec::new();
         match life {
-            Life::Asking => self.asking = true,
-            Life::NothingClaimed => self.asking = false,
-            Life::RunBegan => {
-                self.asking = false;
-                self.run = Hand::Open;
-            }
+            Life::ClaimingEnded => self.claiming = false,
+            Life::RunBegan => self.run = Hand::Open,
             Life::RunSettled(Resolution::Unresolved) => self.run = Hand::Unsettled,
             Life::RunSettled(_) => self.run = Hand::Settled,
             // whether it could be settled still matters for the exit code while we are leaving
@@ -162,7 +156,7 @@ impl Lifecycle {
     }
 
     fn leave_if_done(&mut self, now: BootMillis, life: Life, effects: &mut Vec<LifeEffect>) {
-        let idle = !self.asking && matches!(self.run, Hand::Empty);
+        let idle = !self.claiming && matches!(self.run, Hand::Empty);
         let finished = matches!(life, Life::RunFinished);
         let code = match (self.mode, self.run) {
             (Mode::Serving | Mode::Left, _) => None,
@@ -199,21 +193,27 @@ mod tests {
     }
 
     #[test]
-    fn an_idle_worker_leaves_at_once_and_a_waiting_claim_is_waited_for() {
-        assert_eq!(exit_of(&[Life::Terminate]), Some(0));
-        assert_eq!(exit_of(&[Life::Drain]), Some(0));
-        assert_eq!(exit_of(&[Life::Asking, Life::Terminate]), None);
-        assert_eq!(exit_of(&[Life::Asking, Life::Terminate, Life::NothingClaimed]), Some(0));
-        assert_eq!(exit_of(&[Life::Asking, Life::Drain, Life::RunBegan]), None);
-        assert_eq!(
-            exit_of(&[Life::Asking, Life::Drain, Life::RunBegan, RESOLVED, Life::RunFinished]),
-            Some(0)
-        );
+    fn an_idle_worker_leaves_as_soon_as_no_answer_can_hold_a_run() {
+        for signal in [Life::Terminate, Life::Drain] {
+            assert_eq!(exit_of(&[signal]), None, "a question may be on its way");
+            assert_eq!(exit_of(&[signal, Life::ClaimingEnded]), Some(0));
+            assert_eq!(exit_of(&[signal, Life::RunBegan]), None);
+            assert_eq!(exit_of(&[signal, Life::RunBegan, RESOLVED, Life::RunFinished]), None);
+            let lives = [signal, Life::RunBegan, RESOLVED, Life::RunFinished, Life::ClaimingEnded];
+            assert_eq!(exit_of(&lives), Some(0));
+        }
+    }
+
+    #[test]
+    fn a_run_in_hand_is_finished_although_claiming_has_ended() {
+        let lives = [Life::RunBegan, Life::Drain, Life::ClaimingEnded];
+        assert_eq!(exit_of(&lives), None);
+        assert_eq!(exit_of(&[&lives[..], &[RESOLVED, Life::RunFinished]].concat()), Some(0));
     }
 
     #[test]
     fn the_exit_code_tells_whether_the_run_was_left() {
-        let begun = [Life::Asking, Life::RunBegan, Life::Terminate];
+        let begun = [Life::RunBegan, Life::Terminate, Life::ClaimingEnded];
         for (resolution, code) in [
             (Resolution::Resolved(Report::Completed), EXIT_DONE),
             (Resolution::ClaimLost(LossCause::Refused), EXIT_DONE),
@@ -227,15 +227,14 @@ mod tests {
 
     #[test]
     fn a_run_lost_long_before_does_not_colour_the_exit() {
-        let lost =
-            [Life::Asking, Life::RunBegan, Life::RunSettled(Resolution::Unresolved), Life::RunFinished];
+        let lost = [Life::RunBegan, Life::RunSettled(Resolution::Unresolved), Life::RunFinished];
         assert_eq!(exit_of(&lost), None);
-        assert_eq!(exit_of(&[&lost[..], &[Life::Terminate]].concat()), Some(EXIT_DONE));
+        assert_eq!(exit_of(&[&lost[..], &[Life::Terminate, Life::ClaimingEnded]].concat()), Some(EXIT_DONE));
     }
 
     #[test]
     fn the_second_signal_and_the_spent_budget_halt() {
-        let (life, effects) = after(&[Life::Asking, Life::RunBegan, Life::Terminate]);
+        let (life, effects) = after(&[Life::RunBegan, Life::Terminate]);
         let halt_at = NOW.plus(118_000);
         assert_eq!(
             effects,
@@ -254,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_third_signal_and_repeated_drains_change_nothing() {
-        let begun = [Life::Asking, Life::RunBegan];
+        let begun = [Life::RunBegan];
         let (_, effects) = after(&[&begun[..], &[Life::Drain, Life::Drain]].concat());
         assert_eq!(effects, []);
         let (_, effects) =
@@ -264,13 +263,13 @@ mod tests {
 
     #[test]
     fn a_drain_turns_into_a_stop_on_sigterm() {
-        let (_, effects) = after(&[Life::Asking, Life::RunBegan, Life::Drain, Life::Terminate]);
+        let (_, effects) = after(&[Life::RunBegan, Life::Drain, Life::Terminate]);
         assert!(effects.contains(&LifeEffect::AskRunToStop));
     }
 
     #[test]
     fn a_claim_that_never_answers_may_hide_a_run() {
-        let (life, _) = after(&[Life::Asking, Life::Terminate, Life::Terminate]);
+        let (life, _) = after(&[Life::Terminate, Life::Terminate]);
         assert_eq!(life.on(NOW.plus(2_000), Life::Tick).1, [LifeEffect::Exit(EXIT_RUN_LEFT)]);
     }
 }

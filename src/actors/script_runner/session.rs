@@ -165,6 +165,11 @@ impl Ending {
             tracing::info!(run = %key, pid, "the script runs");
         }
         let end = heeded(exit, ordered, guardian_pid).await;
+        if end == process::ScriptEnd::GuardianLost {
+            tracing::error!(run = %key, "the guardian is gone: how the script ended is not known");
+            // before anything is waited for: nobody else holds its deadline now
+            kill_rest(&key, pid).await;
+        }
         with_pump(&pump, |pump| pump.script_ended(config.drain_timeout));
         // from here on nobody else writes into the log
         let mine = pump.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -191,9 +196,6 @@ impl Ending {
         }
         credentials.detach_file();
         let (line, end) = judge(&end, &codes);
-        if end == ScriptEnd::Unknown {
-            tracing::error!(run = %key, "the guardian is gone: how the script ended is not known");
-        }
         tracing::info!(run = %key, "{line}");
         if let Some(pump) = drained {
             pump.note(&line);
