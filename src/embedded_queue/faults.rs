@@ -201,7 +201,9 @@ pub(crate) async fn spoil(
             Some(real) => edited(real, pointer, value.as_ref()).await,
             None => answer(503).finish(),
         },
-        FaultKind::Misread { .. } | FaultKind::ClockSkewed { .. } => real.unwrap_or_else(|| answer(503).finish()),
+        FaultKind::Misread { .. } | FaultKind::ClockSkewed { .. } => {
+            real.unwrap_or_else(|| answer(503).finish())
+        }
     }
 }
 
@@ -251,8 +253,17 @@ async fn truncate(real: Option<HttpResponse>) -> HttpResponse {
     let whole = to_bytes(body).await.unwrap_or_default();
     let half = whole.slice(..whole.len() / 2);
     let promised = u64::try_from(whole.len()).unwrap_or(u64::MAX).max(1);
-    let chunks = stream::iter([Ok::<_, Infallible>(half)]);
-    head.set_body(BoxBody::new(SizedStream::new(promised, chunks)))
+    let chunks = stream::unfold(Some(half), |half| async move {
+        match half {
+            Some(half) => Some((Ok::<_, Infallible>(half), None)),
+            None => {
+                // What was given is sent while this waits; an end at once would take it along.
+                tokio::task::yield_now().await;
+                None
+            }
+        }
+    });
+    head.set_body(BoxBody::new(SizedStream::new(promised, Box::pin(chunks))))
 }
 
 fn huge(bytes: u64) -> HttpResponse {
