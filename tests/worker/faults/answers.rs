@@ -203,7 +203,11 @@ fn a_renewal_refused_because_our_report_arrived_is_no_loss() {
         site.queue.inject(Fault::new(call, kind).times(1).work_done());
         let task = site.task(command);
         let name = task.to_string();
-        wait_for_line(site, mark, &["WARN", "renewing the claim failed", "status 409 (RequestConflict)", &name]);
+        wait_for_line(
+            site,
+            mark,
+            &["WARN", "renewing the claim failed", "status 409 (RequestConflict)", &name],
+        );
         wait_for_line(site, mark, &["INFO", "finished", &name]);
         assert_eq!(site.outcome(&task, 0), outcome);
         assert!(!says(site, mark, &["the run is no longer ours"]), "{}", site.log());
