@@ -435,18 +435,30 @@ fn shutdown_saves_the_log_first_and_the_second_signal_saves_nothing() {
 }
 
 #[test]
-fn an_answer_to_the_report_counts_even_if_the_heartbeat_was_refused_meanwhile() {
+fn a_renewal_that_is_refused_while_reporting_leaves_the_verdict_to_the_report() {
     // our own report resolved the run, so the next renewal gets 409 before the report's answer is here
-    let reporting = [
-        Event::Prepared(true),
-        ended(TaskStatus::Success),
-        Event::Uploaded(UploadEnd::Confirmed),
-        Event::ClaimLost(LossCause::Refused),
-    ];
-    let (run, effects) = play(PLAIN, &reporting);
+    let reporting = |cause| {
+        [
+            Event::Prepared(true),
+            ended(TaskStatus::Success),
+            Event::Uploaded(UploadEnd::Confirmed),
+            Event::ClaimLost(cause),
+        ]
+    };
+    let refused = Resolution::ClaimLost(LossCause::Refused);
+    for (answer, resolution) in [
+        (ReportEnd::Accepted, Resolution::Resolved(Report::Completed)),
+        (ReportEnd::Conflict, refused),
+        (ReportEnd::Refused, refused),
+        (ReportEnd::Unreachable, refused),
+    ] {
+        let (run, effects) = play(PLAIN, &reporting(LossCause::Refused));
+        assert_eq!(effects, [Effect::StopHeartbeat], "the report is repeated until it is answered");
+        let (run, _) = run.on(START, Event::Reported(answer));
+        assert_eq!(run.resolution(), Some(resolution), "{answer:?}");
+    }
+    let (_, effects) = play(PLAIN, &reporting(LossCause::Expired));
     assert_eq!(effects, [Effect::StopHeartbeat, Effect::AbandonReport]);
-    let (run, _) = run.on(START, Event::Reported(ReportEnd::Accepted));
-    assert_eq!(run.resolution(), Some(Resolution::Resolved(Report::Completed)));
 }
 
 #[test]

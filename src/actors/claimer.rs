@@ -8,11 +8,11 @@ use crate::messages::{Notice, Post, Receive, Staff, Work};
 use crate::process::boot_now;
 use crate::taskcluster::model::{BadClaim, Claim};
 use crate::taskcluster::{
-    Answer, ApiError, Auth, Budget, CredentialSource, Credentials, Http, Queue, RootUrl,
+    Answer, ApiError, Auth, Budget, CredentialSource, Credentials, Failure, Http, Queue, RootUrl,
 };
 use actix::{Actor, Context, Supervised};
 use scriptworker_core::ids::{RunKey, TaskQueueId, WorkerGroup, WorkerId};
-use scriptworker_core::retry::RetryClass;
+use scriptworker_core::retry::{Backoff, RetryClass};
 use scriptworker_core::run::claim_loop::{ClaimLoop, Poll, PollEffect};
 use scriptworker_core::run::lifecycle::Life;
 use scriptworker_core::run::{self, Event, ExceptionReason, Report, ReportEnd};
@@ -260,13 +260,20 @@ impl Receive<SendReport> for Claimer {
         let SendReport { key, report, credentials } = message;
         let queue = Queue::new(self.http.clone(), &self.root_url, Auth::As(credentials.clone()));
         let reporting = async move {
+            let mut attempt = 0_u32;
             loop {
+                attempt = attempt.saturating_add(1);
                 let left = Duration::from_millis(boot_now().until(credentials.end()));
                 let reported = queue.report(&key, report, Budget::within(left)).await;
-                let transient = matches!(&reported, Err(error) if error.class() == RetryClass::Transient);
-                // the claim may have been renewed meanwhile: as long as it is ours, the report can still get through
-                if !transient || credentials.credentials().is_err() {
-                    break (reported, key);
+                // The claim may have been renewed meanwhile: as long as it is ours, the report can still get through.
+                let over = credentials.credentials().is_err();
+                match reported {
+                    Err(error) if !over && report_end(&error) == ReportEnd::Unreachable => {
+                        tracing::warn!(run = %key, ?report, %error, "the report got no answer of the queue's own; repeating it");
+                        let wait = Backoff::API.wait_ms(attempt, random());
+                        actix_rt::time::sleep(Duration::from_millis(wait)).await;
+                    }
+                    reported => break (reported, key),
                 }
             }
         };
@@ -283,14 +290,54 @@ impl Receive<SendReport> for Claimer {
     }
 }
 
-/// What a failed report means for the run.
+/// What a failed report means for the run. Only the queue itself can refuse it: whatever else stands in the place of
+/// its answer leaves open whether the report arrived.
 fn report_end(error: &ApiError) -> ReportEnd {
-    match (error.status(), error.class()) {
-        (Some(404 | 409 | 410), _) => ReportEnd::Conflict,
+    match (&error.failure, error.class()) {
         (_, RetryClass::Transient) => ReportEnd::Unreachable,
-        (None, _) => ReportEnd::Unreachable,
-        (Some(_), _) => ReportEnd::Refused,
+        (Failure::Refused(_), RetryClass::Refused) => ReportEnd::Conflict,
+        (Failure::Refused(_), RetryClass::Fatal) => ReportEnd::Refused,
+        _ => ReportEnd::Unreachable,
     }
 }
 
 crate::traced!(Claimer: TakeWork, StopClaiming, SendReport);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::taskcluster::{ErrorCode, Refusal, WireError};
+
+    #[test]
+    fn only_the_queue_itself_ends_the_repeating_of_a_report() {
+        let refused = |status| {
+            let (code, message) = (ErrorCode::Other(String::new()), String::new());
+            Failure::Refused(Box::new(Refusal {
+                status,
+                code,
+                message,
+                retry_after: None,
+                clock_skew_s: None,
+            }))
+        };
+        let page = |status| Failure::NotJson { status, start: "<html>".to_owned() };
+        for (failure, end) in [
+            (refused(400), ReportEnd::Refused),
+            (refused(401), ReportEnd::Refused),
+            (refused(403), ReportEnd::Refused),
+            (refused(404), ReportEnd::Conflict),
+            (refused(409), ReportEnd::Conflict),
+            (refused(410), ReportEnd::Conflict),
+            (refused(503), ReportEnd::Unreachable),
+            (page(200), ReportEnd::Unreachable),
+            (page(403), ReportEnd::Unreachable),
+            (page(404), ReportEnd::Unreachable),
+            (page(409), ReportEnd::Unreachable),
+            (WireError::TooLarge { limit: 1 }.into(), ReportEnd::Unreachable),
+            (WireError::Broken(String::new()).into(), ReportEnd::Unreachable),
+        ] {
+            let error = ApiError { call: "reportCompleted", attempts: 1, failure };
+            assert_eq!(report_end(&error), end, "{error}");
+        }
+    }
+}

@@ -15,8 +15,8 @@ use actix::{Actor, AsyncContext, Context, Supervised};
 use scriptworker_core::ids::RunKey;
 use scriptworker_core::run::lifecycle::{EXIT_RUN_LEFT, Life, LifeEffect, Lifecycle};
 use scriptworker_core::run::{
-    self, Admission, Effect, Event, LossCause, Outcome, Policy, Resolution, Run, TaskStatus, UploadEnd,
-    Verdict,
+    self, Admission, Effect, Event, LossCause, Outcome, Phase, Policy, Resolution, Run, TaskStatus,
+    UploadEnd, Verdict,
 };
 use scriptworker_core::task::{MalformedTask, TaskTerms};
 use std::sync::Arc;
@@ -152,7 +152,8 @@ impl Supervisor {
         let Some(hand) = &mut self.hand else { return };
         let before = hand.run.clone();
         let (after, effects) = before.clone().on(boot_now(), event);
-        if after.claim_end().is_none() {
+        // A report that is on its way needs them until it is answered, or abandoned by an effect of its own.
+        if after.claim_end().is_none() && !matches!(after.phase(), Phase::Reporting { .. }) {
             hand.credentials.revoke();
         }
         if before.phase() != after.phase() {

@@ -8,6 +8,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 use futures_util::future::ready;
 use futures_util::{StreamExt as _, stream};
+use serde_json::Value;
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -46,6 +47,20 @@ pub enum FaultKind {
     DelayThenAnswer(Duration),
     /// The connection is closed without an answer, as if nobody listened. For all calls: use [`Fault::call`] `None`.
     Outage,
+    /// The right answer but for one place in it. An answer that has no such place stays as it is.
+    Edit {
+        /// The place, as a JSON pointer.
+        pointer: String,
+        /// What stands there instead; `None`: nothing.
+        value: Option<Value>,
+    },
+    /// The right answer to another request: one place of the request is misread.
+    Misread {
+        /// The place in the request's body, as a JSON pointer.
+        pointer: String,
+        /// What the queue takes it for.
+        value: Value,
+    },
     /// The right answer with a wrong `Date` header.
     ClockSkewed {
         /// How many milliseconds it is ahead (negative: behind).
@@ -95,6 +110,23 @@ impl Fault {
     #[must_use]
     pub fn work_done(self) -> Self {
         Self { work_done: true, ..self }
+    }
+}
+
+impl FaultKind {
+    /// A place of the right answer has another value.
+    pub fn edit(pointer: &str, value: Value) -> Self {
+        Self::Edit { pointer: pointer.to_owned(), value: Some(value) }
+    }
+
+    /// A place of the right answer is missing.
+    pub fn without(pointer: &str) -> Self {
+        Self::Edit { pointer: pointer.to_owned(), value: None }
+    }
+
+    /// A place of the request is misread.
+    pub fn misread(pointer: &str, value: Value) -> Self {
+        Self::Misread { pointer: pointer.to_owned(), value }
     }
 }
 
@@ -166,7 +198,52 @@ pub(crate) async fn spoil(
             shared.pause(*delay).await;
             real.unwrap_or_else(|| answer(503).finish())
         }
-        FaultKind::ClockSkewed { .. } => real.unwrap_or_else(|| answer(503).finish()),
+        FaultKind::Edit { pointer, value } => match real {
+            Some(real) => edited(real, pointer, value.as_ref()).await,
+            None => answer(503).finish(),
+        },
+        FaultKind::Misread { .. } | FaultKind::ClockSkewed { .. } => {
+            real.unwrap_or_else(|| answer(503).finish())
+        }
+    }
+}
+
+/// An answer in JSON with one place changed.
+async fn edited(real: HttpResponse, pointer: &str, value: Option<&Value>) -> HttpResponse {
+    let (head, body) = real.into_parts();
+    let body = to_bytes(body).await.unwrap_or_default();
+    let body = match serde_json::from_slice(&body) {
+        Ok(mut document) => {
+            edit(&mut document, pointer, value);
+            Bytes::from(document.to_string())
+        }
+        Err(_) => body,
+    };
+    head.set_body(BoxBody::new(body))
+}
+
+/// Puts a value in the place that a JSON pointer names, or takes out what is there. What should surround the place
+/// but is not there is not made.
+pub(crate) fn edit(document: &mut Value, pointer: &str, value: Option<&Value>) {
+    let Some((around, key)) = pointer.rsplit_once('/') else { return };
+    match (document.pointer_mut(around), value) {
+        (Some(Value::Object(object)), Some(value)) => {
+            object.insert(key.to_owned(), value.clone());
+        }
+        (Some(Value::Object(object)), None) => {
+            object.remove(key);
+        }
+        (Some(Value::Array(list)), Some(value)) => {
+            if let Some(place) = key.parse::<usize>().ok().and_then(|at| list.get_mut(at)) {
+                *place = value.clone();
+            }
+        }
+        (Some(Value::Array(list)), None) => {
+            if let Some(at) = key.parse().ok().filter(|at| *at < list.len()) {
+                list.remove(at);
+            }
+        }
+        _ => {}
     }
 }
 
@@ -191,4 +268,31 @@ fn huge(bytes: u64) -> HttpResponse {
         (left > 0).then(|| (Ok::<_, Infallible>(chunk), left.saturating_sub(CHUNK.len() as u64)))
     });
     answer(200).content_type("application/json").body(SizedStream::new(bytes, Box::pin(chunks)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_edit_changes_the_place_it_names_and_no_other() {
+        let edited = |pointer: &str, value: Option<Value>| {
+            let mut document = json!({"tasks": [{"runId": 0}, 2]});
+            edit(&mut document, pointer, value.as_ref());
+            document
+        };
+        for (pointer, value, expected) in [
+            ("/tasks/0/runId", Some(json!("x")), json!({"tasks": [{"runId": "x"}, 2]})),
+            ("/tasks/0/runId", None, json!({"tasks": [{}, 2]})),
+            ("/tasks/0/new", Some(json!(1)), json!({"tasks": [{"runId": 0, "new": 1}, 2]})),
+            ("/tasks/1", Some(json!([])), json!({"tasks": [{"runId": 0}, []]})),
+            ("/tasks/0", None, json!({"tasks": [2]})),
+            ("/tasks", None, json!({})),
+            ("/tasks/7", None, json!({"tasks": [{"runId": 0}, 2]})),
+            ("/tasks/7/runId", Some(json!(1)), json!({"tasks": [{"runId": 0}, 2]})),
+        ] {
+            assert_eq!(edited(pointer, value), expected, "{pointer}");
+        }
+    }
 }

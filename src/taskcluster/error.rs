@@ -304,9 +304,13 @@ impl Failure {
             Self::Refused(refusal) => class_of_status(refusal.status),
             Self::ErrorArtifact { .. } => RetryClass::Refused,
             Self::Wire(error) => error.class(),
-            // A page of a proxy in the place of an answer passes, unless its status says that it will not.
+            // A page of a proxy in the place of an answer passes, unless its status says that it will not. It is
+            // never the service's own no: a 409 of somebody else must not cost a claim.
             Self::NotJson { status: 200..=299, .. } => RetryClass::Transient,
-            Self::NotJson { status, .. } => class_of_status(*status),
+            Self::NotJson { status, .. } => match class_of_status(*status) {
+                RetryClass::Refused => RetryClass::Fatal,
+                class => class,
+            },
             Self::Schema(_)
             | Self::MissingHeader { .. }
             | Self::TooManyPages { .. }
@@ -367,6 +371,20 @@ mod tests {
             "see http://a/b?x=1&bewit=<snip>&y=2 and ext=<snip>\\\", Signature=<snip><br>\\nend"
         );
         assert_eq!(scrub("äöü", 2), "äö");
+    }
+
+    #[test]
+    fn a_page_of_somebody_else_is_never_the_services_own_no() {
+        for (status, class) in [
+            (200, RetryClass::Transient),
+            (403, RetryClass::Fatal),
+            (404, RetryClass::Fatal),
+            (409, RetryClass::Fatal),
+            (410, RetryClass::Fatal),
+            (502, RetryClass::Transient),
+        ] {
+            assert_eq!(Failure::NotJson { status, start: String::new() }.class(), class, "{status}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests write files of their own")]
 
 mod claims;
+mod faults;
 mod guardian;
 mod happy;
 mod limits;

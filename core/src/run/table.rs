@@ -138,7 +138,11 @@ impl Run {
 
             // ── reporting: one report, sent until it is answered or the claim is over ───────────────────────────────
             (P::Reporting { report }, E::Reported(end)) => self.reported(report, end),
-            (P::Reporting { .. }, E::ClaimLost(cause)) => {
+            // perhaps because the report arrived and only its answer got lost: its repetition tells
+            (P::Reporting { .. }, E::ClaimLost(cause @ LossCause::Refused)) => {
+                self.lose(cause).go_on(&[Effect::StopHeartbeat])
+            }
+            (P::Reporting { .. }, E::ClaimLost(cause @ LossCause::Expired)) => {
                 self.lose(cause).go_on(&[Effect::StopHeartbeat, Effect::AbandonReport])
             }
             (P::Reporting { report }, E::ActorDied(Actor::Claimer)) => self.report_again(report),

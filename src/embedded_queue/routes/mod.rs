@@ -10,7 +10,7 @@ mod tasks;
 
 use super::call::{self, Call, Params};
 use super::errors::{ApiError, answer, json_body};
-use super::faults::{Fault, FaultKind, spoil};
+use super::faults::{Fault, FaultKind, edit, spoil};
 use super::options::millis;
 use super::shared::{CallRecord, Shared};
 use actix_web::http::header::{DATE, HeaderName, HeaderValue};
@@ -66,17 +66,20 @@ async fn perform(
     fault: Option<Fault>,
 ) -> HttpResponse {
     let Some(fault) = fault else {
-        return handle(call, params, request, body, shared).await;
+        return handle(call, params, request, body, shared, None).await;
     };
     let harmless = match fault.kind {
-        FaultKind::ClockSkewed { .. } => true,
+        FaultKind::ClockSkewed { .. } | FaultKind::Edit { .. } | FaultKind::Misread { .. } => true,
         FaultKind::DelayThenAnswer(delay) if !fault.work_done => {
             shared.pause(delay).await;
-            return handle(call, params, request, body, shared).await;
+            return handle(call, params, request, body, shared, None).await;
         }
         _ => fault.work_done,
     };
-    let real = if harmless { Some(handle(call, params, request, body, shared).await) } else { None };
+    let real = match harmless {
+        true => Some(handle(call, params, request, body, shared, Some(&fault.kind)).await),
+        false => None,
+    };
     spoil(&fault.kind, real, request, shared).await
 }
 
@@ -86,6 +89,7 @@ async fn handle(
     request: &HttpRequest,
     body: web::Payload,
     shared: &Arc<Shared>,
+    fault: Option<&FaultKind>,
 ) -> HttpResponse {
     match call {
         Call::StoragePut => return storage::put(&params, request, body, shared).await,
@@ -97,6 +101,10 @@ async fn handle(
         Err(error) => (bytes::Bytes::new(), Some(error)),
     };
     let mut context = Context::new(Arc::clone(shared), call, params, request.clone(), body);
+    // After the signature's own copy of the body was taken: what was misread is still signed for.
+    if let Some(FaultKind::Misread { pointer, value }) = fault {
+        edit(&mut context.payload, pointer, Some(value));
+    }
     let result = match unread {
         Some(error) => Err(error),
         None => dispatch(&mut context).await,
