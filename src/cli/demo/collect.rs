@@ -1,0 +1,97 @@
+//! Gathers what became of the tasks: from the queue, from its storage and from `/proc`.
+
+use super::cases::hex;
+use super::compare::{Found, FoundArtifact, FoundContent, FoundRun};
+use super::observe;
+use crate::embedded_queue::{EmbeddedQueue, StoredArtifact};
+use crate::fsio;
+use flate2::read::GzDecoder;
+use scriptworker_core::ids::{RunId, RunKey, TaskId};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use std::fs::{self, File};
+use std::io::{self, Read, Write as _};
+use std::path::{Component, Path};
+
+/// How much of an artifact is kept as text.
+const TEXT: usize = 64 * 1024;
+const CHUNK: usize = 64 * 1024;
+
+/// What became of a task. Leaves decoded copies of its artifacts in `dir`.
+pub(super) fn collect(queue: &EmbeddedQueue, task_id: &TaskId, status: &Value, dir: &Path) -> Found {
+    let runs = observe::outcomes(status).into_iter().zip(0u64..).map(|(outcome, number)| {
+        let dir = dir.join(format!("run-{number}"));
+        let artifacts = key(task_id, number).map(|key| queue.artifacts(&key)).unwrap_or_default();
+        FoundRun { outcome, artifacts: artifacts.iter().map(|artifact| read(artifact, &dir)).collect() }
+    });
+    Found { runs: runs.collect(), processes: None }
+}
+
+/// How many artifacts the last run of a task has.
+pub(super) fn artifacts_so_far(queue: &EmbeddedQueue, task_id: &TaskId, status: &Value) -> usize {
+    let runs = status.get("runs").and_then(Value::as_array).map_or(0, Vec::len);
+    let last = u64::try_from(runs).ok().and_then(|runs| runs.checked_sub(1));
+    last.and_then(|number| key(task_id, number)).map_or(0, |key| queue.artifacts(&key).len())
+}
+
+fn key(task_id: &TaskId, number: u64) -> Option<RunKey> {
+    Some(RunKey { task_id: task_id.clone(), run_id: RunId::new(number).ok()? })
+}
+
+fn read(artifact: &StoredArtifact, dir: &Path) -> FoundArtifact {
+    let content = match (artifact.storage_type, &artifact.path) {
+        ("link", _) => FoundContent::Link,
+        (_, None) => FoundContent::Unreadable("nothing was uploaded".to_owned()),
+        (_, Some(path)) => {
+            let gzip = artifact.content_encoding.as_deref() == Some("gzip");
+            decode(path, gzip, dir, &artifact.name)
+                .unwrap_or_else(|error| FoundContent::Unreadable(error.to_string()))
+        }
+    };
+    FoundArtifact { name: artifact.name.clone(), content_type: artifact.content_type.clone(), content }
+}
+
+/// Decodes a stored file into `dir/name`, measuring it on the way.
+fn decode(stored: &Path, gzip: bool, dir: &Path, name: &str) -> io::Result<FoundContent> {
+    let name = Path::new(name);
+    if !name.components().all(|part| matches!(part, Component::Normal(_))) {
+        return Err(io::Error::other("its name leads out of its directory"));
+    }
+    let copy = dir.join(name);
+    fsio::create_dir_all(copy.parent().unwrap_or(dir))?;
+    let mut copy = fsio::create_new(&copy, 0o644)?;
+    let file = File::open(stored)?;
+    let mut source: Box<dyn Read> = if gzip { Box::new(GzDecoder::new(file)) } else { Box::new(file) };
+    let (mut size, mut digest, mut text) = (0u64, Sha256::new(), Vec::new());
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let count = source.read(&mut chunk)?;
+        let Some(bytes @ [_, ..]) = chunk.get(..count) else { break };
+        copy.write_all(bytes)?;
+        digest.update(bytes);
+        text.extend(bytes.iter().take(TEXT.saturating_sub(text.len())));
+        size = size.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
+    }
+    let text = String::from_utf8_lossy(&text).into_owned();
+    Ok(FoundContent::Bytes { size, sha256: hex(&digest.finalize()), text })
+}
+
+/// The processes that belong to a task's script, by the `TASK_ID` in their environment: children that it left behind
+/// are among them.
+pub(super) fn processes_of(task_id: &TaskId) -> Vec<u32> {
+    let wanted = format!("TASK_ID={task_id}");
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    // what cannot be read is somebody else's, or gone; the dead have no environment
+    pids.filter(|pid: &u32| {
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes())
+    })
+    .collect()
+}
+
+/// The process ids in a file that the script writes in one piece; `None` while it is not there.
+pub(super) fn pids_in(path: &Path) -> Option<Vec<u32>> {
+    let text = File::open(path).and_then(io::read_to_string).ok()?;
+    text.split_whitespace().map(|pid| pid.parse().ok()).collect()
+}
