@@ -185,6 +185,13 @@ impl Site {
         self.queue.wait_for(task, ready, PATIENCE).unwrap_or_else(|error| panic!("{error}\n{}", self.log()))
     }
 
+    /// Waits until a file of the task's own making is there: the way for a script to say how far it is.
+    pub(crate) fn wait_for_file(&self, name: &str) {
+        let path = self.path(name);
+        until(PATIENCE, || path.exists().then_some(()))
+            .unwrap_or_else(|| panic!("{name} does not appear\n{}", self.log()));
+    }
+
     pub(crate) fn wait_for_log(&self, text: &str) {
         self.wait_for_lines(text, 1);
     }
