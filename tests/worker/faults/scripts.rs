@@ -95,7 +95,7 @@ fn an_artifact_directory_that_became_a_link_is_refused() {
     wait_for_line(
         &site,
         0,
-        &["ERROR", "the artifact directory cannot be listed", "cannot open the artifact folder"],
+        &["ERROR", "the artifact directory cannot be listed", "failed to open the artifact folder"],
     );
     assert_eq!(site.artifact_names(&task, 0), Vec::<String>::new());
     site.takes_the_next_task();
