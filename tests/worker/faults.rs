@@ -10,7 +10,7 @@ mod tasks;
 mod uploads;
 
 use crate::support::{PATIENCE, Site, options, until};
-use scriptworker::embedded_queue::{Call, CallRecord, FaultKind, Options};
+use scriptworker::embedded_queue::{Call, CallRecord, Fault, FaultKind, Options};
 use scriptworker_core::ids::TaskId;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -74,6 +74,25 @@ fn count_faulty(site: &Site, call: Call) -> usize {
 fn wait_for_faulty(site: &Site, call: Call, count: usize) {
     until(PATIENCE, || (count_faulty(site, call) >= count).then_some(()))
         .unwrap_or_else(|| panic!("fewer than {count} faulty {}\n{}", call.name(), site.log()));
+}
+
+fn count_good(site: &Site, call: Call) -> usize {
+    calls(site, call).len() - count_faulty(site, call)
+}
+
+/// Makes a task whose claim meets this fault, and no other claim does. Every question for work meets it from now on,
+/// so the task is made once one has; those to come are good again once one was.
+fn claimed_with(site: &Site, kind: FaultKind, command: &str) -> TaskId {
+    let met = count_faulty(site, Call::ClaimWork);
+    site.queue.inject(Fault::new(Call::ClaimWork, kind).work_done());
+    wait_for_faulty(site, Call::ClaimWork, met + 1);
+    let task = site.task(command);
+    site.wait(&task, |status| status["state"] != "pending");
+    let good = count_good(site, Call::ClaimWork);
+    site.queue.clear_faults();
+    until(PATIENCE, || (count_good(site, Call::ClaimWork) > good).then_some(()))
+        .unwrap_or_else(|| panic!("no more good questions\n{}", site.log()));
+    task
 }
 
 /// Whether the worker told the queue anything about a task after it had claimed it: artifacts or a report.

@@ -136,9 +136,8 @@ impl Run {
                 self.shut(Shutdown::Now).worse(TaskStatus::WorkerShutdown).report_after(Effect::AbortUpload)
             }
 
-            // ── reporting: one report, sent until it is answered or the claim is over ───────────────────────────────
+            // ── reporting: until it is answered or the claim expired; a refused renewal may mean that it arrived ────
             (P::Reporting { report }, E::Reported(end)) => self.reported(report, end),
-            // perhaps because the report arrived and only its answer got lost: its repetition tells
             (P::Reporting { .. }, E::ClaimLost(cause @ LossCause::Refused)) => {
                 self.lose(cause).go_on(&[Effect::StopHeartbeat])
             }

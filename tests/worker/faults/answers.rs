@@ -1,8 +1,8 @@
 //! Answers that the queue should not give, to the calls that hold a run: claim, renewal, report.
 
 use super::{
-    GATED, calls, count_faulty, mark, nobodys_answers, quick, release, says, state, status, wait_for_faulty,
-    wait_for_line, was_told, wrong_answers,
+    GATED, calls, count_good, mark, nobodys_answers, quick, release, says, state, status, wait_for_line,
+    was_told, wrong_answers,
 };
 use crate::support::{PATIENCE, Site, is_alive, read_pid, until};
 use nix::sys::signal::Signal;
@@ -28,15 +28,34 @@ fn claim_work_is_asked_again_whatever_is_answered() {
     assert_eq!(site.exit_code(), 0, "{}", site.log());
 }
 
+/// `Retry-After` counts on every call.
 #[test]
-fn claim_work_waits_as_long_as_the_queue_asks() {
-    let site = quick();
-    site.start();
-    let kind = FaultKind::Status { status: 503, retry_after: Some(2) };
-    site.queue.inject(Fault::new(Call::ClaimWork, kind).times(1));
-    wait_for_faulty(&site, Call::ClaimWork, 1);
-    site.takes_the_next_task();
-    assert!(pause_after_fault(&site, Call::ClaimWork) >= 2000);
+fn every_call_waits_as_long_as_the_queue_asks() {
+    let calls = [Call::ClaimWork, Call::ReclaimTask, Call::CreateArtifact];
+    let reports = REPORTS.map(|(call, ..)| call);
+    std::thread::scope(|scope| {
+        for call in calls.into_iter().chain(reports) {
+            scope.spawn(move || {
+                let site = quick();
+                let kind = FaultKind::Status { status: 503, retry_after: Some(2) };
+                site.queue.inject(Fault::new(call, kind).times(1));
+                site.start();
+                let command = match call {
+                    Call::ReclaimTask => GATED,
+                    Call::ReportFailed => "exit 1",
+                    Call::ReportException => "exit 4",
+                    _ => "exit 0",
+                };
+                let task = site.task(command);
+                assert!(pause_after_fault(&site, call) >= 2000, "{}", call.name());
+                if call == Call::ReclaimTask {
+                    release(&site);
+                }
+                site.wait(&task, |status| status["runs"][0]["resolved"].is_string());
+                site.takes_the_next_task();
+            });
+        }
+    });
 }
 
 /// From the answer that was a fault to the next answer, in milliseconds.
@@ -69,10 +88,6 @@ fn a_renewal_is_tried_again_whatever_is_answered() {
     release(&site);
     assert_eq!(site.outcome(&task, 0), "completed completed", "{}", site.log());
     site.takes_the_next_task();
-}
-
-fn count_good(site: &Site, call: Call) -> usize {
-    calls(site, call).len() - count_faulty(site, call)
 }
 
 /// worker.md 6, design.md 3: script stopped, nothing uploaded, nothing reported.
@@ -137,18 +152,6 @@ fn a_report_is_repeated_until_the_queue_itself_answers() {
     });
 }
 
-#[test]
-fn a_report_waits_as_long_as_the_queue_asks() {
-    for_each_report(|site, call, command, outcome| {
-        let kind = FaultKind::Status { status: 503, retry_after: Some(2) };
-        site.queue.inject(Fault::new(call, kind).times(1));
-        let task = site.task(command);
-        assert_eq!(site.outcome(&task, 0), outcome, "{}", site.log());
-        assert!(pause_after_fault(site, call) >= 2000);
-        site.takes_the_next_task();
-    });
-}
-
 /// 4xx: repeating cannot help. The run stays claimed until it expires, and the log says so.
 #[test]
 fn a_refused_report_is_logged_as_unresolved() {
@@ -199,7 +202,7 @@ fn a_report_that_comes_too_late_is_a_lost_claim() {
 fn a_renewal_refused_because_our_report_arrived_is_no_loss() {
     for_each_report(|site, call, command, outcome| {
         let mark = mark(site);
-        let kind = FaultKind::Status { status: 503, retry_after: Some(3) };
+        let kind = FaultKind::Status { status: 503, retry_after: Some(8) };
         site.queue.inject(Fault::new(call, kind).times(1).work_done());
         let task = site.task(command);
         let name = task.to_string();

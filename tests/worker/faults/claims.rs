@@ -1,25 +1,10 @@
 //! Claims that are not what they should be: unreadable, over, doubled, lost on the way.
 
-use super::{
-    GATED, count_faulty, mark, quick, quick_with, release, state, wait_for_faulty, wait_for_line, was_told,
-};
-use crate::support::{Site, options};
+use super::{GATED, claimed_with, mark, quick, quick_with, release, state, wait_for_line, was_told};
+use crate::support::options;
 use scriptworker::embedded_queue::{Call, Fault, FaultKind, Options};
-use scriptworker_core::ids::TaskId;
 use serde_json::json;
 use std::time::Duration;
-
-/// Makes a task whose claim meets this fault: from now on every question for work does, so the task is made only
-/// once one has.
-fn claimed_with(site: &Site, kind: FaultKind, command: &str) -> TaskId {
-    let met = count_faulty(site, Call::ClaimWork);
-    site.queue.inject(Fault::new(Call::ClaimWork, kind).work_done());
-    wait_for_faulty(site, Call::ClaimWork, met + 1);
-    let task = site.task(command);
-    site.wait(&task, |status| status["state"] != "pending");
-    site.queue.clear_faults();
-    task
-}
 
 /// worker.md 5.1: enough can be read to report it, so it is reported.
 #[test]
@@ -151,18 +136,23 @@ fn a_second_claim_in_one_answer_is_given_back() {
 /// The queue claimed, its answer got lost: nobody can know the run, so it expires and the queue makes a new one.
 #[test]
 fn a_claim_whose_answer_is_lost_is_done_as_the_next_run() {
-    let site = quick_with(Options { claim_timeout: Duration::from_secs(5), ..options() });
-    site.start();
-    for (kind, text) in [
+    let losses = [
         (FaultKind::Truncate, "the answer was cut after "),
         (FaultKind::Reset, "the connection broke: "),
         (FaultKind::HtmlBody { status: 504 }, "(status 504)"),
-    ] {
-        let mark = mark(&site);
-        let task = claimed_with(&site, kind, "echo hello");
-        wait_for_line(&site, mark, &["WARN", "asking for work failed", text]);
-        assert_eq!(site.outcome(&task, 0), "exception claim-expired");
-        assert_eq!(site.outcome(&task, 1), "completed completed", "{}", site.log());
-        site.takes_the_next_task();
-    }
+    ];
+    std::thread::scope(|scope| {
+        for (kind, text) in losses {
+            scope.spawn(move || {
+                let site = quick_with(Options { claim_timeout: Duration::from_secs(10), ..options() });
+                site.start();
+                let mark = mark(&site);
+                let task = claimed_with(&site, kind, "echo hello");
+                wait_for_line(&site, mark, &["WARN", "asking for work failed", text]);
+                assert_eq!(site.outcome(&task, 0), "exception claim-expired");
+                assert_eq!(site.outcome(&task, 1), "completed completed", "{}", site.log());
+                site.takes_the_next_task();
+            });
+        }
+    });
 }

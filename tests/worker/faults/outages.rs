@@ -75,7 +75,7 @@ fn an_outage_while_the_script_runs() {
 /// Invariants I2 and I10: at the end of the claim the script is dead, and nothing of it reaches the queue any more.
 #[test]
 fn an_outage_that_outlives_the_claim_ends_the_script() {
-    let site = quick_with(Options { claim_timeout: Duration::from_secs(6), ..options() });
+    let site = quick_with(Options { claim_timeout: Duration::from_secs(10), ..options() });
     site.start();
     let mark = mark(&site);
     let task = site.task(&format!("if [ $RUN_ID = 0 ]; then {GATED}fi"));

@@ -1,8 +1,8 @@
 //! Tasks that can never be run as they are written: the reason stands in their log, the script is never started.
 
-use super::{count_faulty, mark, quick, wait_for_faulty, wait_for_line};
+use super::{claimed_with, mark, quick, wait_for_line};
 use crate::support::Site;
-use scriptworker::embedded_queue::{Call, Fault, FaultKind};
+use scriptworker::embedded_queue::FaultKind;
 use scriptworker_core::ids::TaskId;
 use serde_json::{Value, json};
 
@@ -84,12 +84,7 @@ fn a_definition_without_a_payload_is_explained_too() {
         (FaultKind::edit("/tasks/0/task", json!("text")), "nothing"),
     ] {
         let mark = mark(&site);
-        let met = count_faulty(&site, Call::ClaimWork);
-        site.queue.inject(Fault::new(Call::ClaimWork, kind));
-        wait_for_faulty(&site, Call::ClaimWork, met + 1);
-        let task = site.task(&format!("touch {}", site.path("ran").display()));
-        site.wait(&task, |status| status["state"] != "pending");
-        site.queue.clear_faults();
+        let task = claimed_with(&site, kind, &format!("touch {}", site.path("ran").display()));
         let problem = format!("the task definition's payload must be an object, found {found}");
         explains(&site, &task, mark, &problem);
     }
