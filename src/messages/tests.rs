@@ -4,7 +4,7 @@
 use super::traced::{after, beside, then};
 use super::{Member, Post, Receive, Staff, Undelivered, Work};
 use crate::telemetry::journal::{Journal, Outcome};
-use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Supervised, Supervisor};
+use actix::{Actor, ActorContext, Addr, Context, Supervised, Supervisor};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
