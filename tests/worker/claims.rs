@@ -146,12 +146,10 @@ fn a_frozen_worker_does_not_let_its_script_outlive_the_claim() {
     site.takes_the_next_task();
 }
 
-/// The renewal that the queue granted before the freeze is read after it: it is as old as the freeze is long.
+/// The script ends well while the worker is frozen, so only the claim stands between its artifacts and the queue.
 #[test]
-fn a_renewal_that_was_read_after_a_freeze_does_not_bring_a_claim_back() {
-    let site = Site::with(short_claims(Duration::from_secs(6)));
-    let late = FaultKind::DelayThenAnswer(Duration::from_secs(1));
-    site.queue.inject(Fault::new(Call::ReclaimTask, late).times(1));
+fn what_ended_well_during_a_freeze_is_not_uploaded_after_the_claim() {
+    let site = Site::with(short_claims(Duration::from_secs(4)));
     site.start();
     let task = site.task(
         "[ $RUN_ID = 0 ] || exit 0\n\
@@ -159,14 +157,35 @@ fn a_renewal_that_was_read_after_a_freeze_does_not_bring_a_claim_back() {
          until [ -e $work/../enough ]; do sleep 0.02; done",
     );
     let pid = site.pid("pid");
-    site.wait_for_open_call(Call::ReclaimTask);
     site.signal(Signal::SIGSTOP);
-    site.wait_for_call(|record| record.call == Call::ReclaimTask && record.status == Some(200));
-    // the script ends well, so only the claim stands between its artifacts and the queue
     site.touch("enough");
     site.wait_until_dead(pid);
     assert_eq!(site.outcome(&task, 0), "exception claim-expired");
     site.signal(Signal::SIGCONT);
+    assert_eq!(site.outcome(&task, 1), "completed completed", "{}", site.log());
+    site.assert_silence(&task, 0);
+}
+
+/// A renewal that the queue granted before a freeze is read after it: then it is as old as the freeze is long.
+#[test]
+fn a_renewal_that_is_read_after_a_freeze_counts_from_when_it_was_asked_for() {
+    let site = Site::with(short_claims(Duration::from_secs(8))).set("reclaim_interval", 1);
+    let late = FaultKind::DelayThenAnswer(Duration::from_millis(500));
+    site.queue.inject(Fault::new(Call::ReclaimTask, late).times(1));
+    site.start();
+    let task = site.task(BEATING);
+    let pid = site.pid("pid");
+    site.wait_for_open_call(Call::ReclaimTask);
+    site.signal(Signal::SIGSTOP);
+    let renewed = site.wait_for_call(|record| record.call == Call::ReclaimTask && record.status == Some(200));
+    // and there will be no other
+    site.queue.inject(Fault::new(Call::ReclaimTask, FaultKind::Outage));
+    until(PATIENCE, || (last_beat(&site) > renewed.at.0 + 3_000).then_some(()))
+        .expect("a freeze of three seconds");
+    site.signal(Signal::SIGCONT);
+    site.wait_until_dead(pid);
+    assert_eq!(site.outcome(&task, 0), "exception claim-expired", "{}", site.log());
+    assert!(last_beat(&site) < end_of_claim(&site, &task, 0), "the script has outlived its claim");
     assert_eq!(site.outcome(&task, 1), "completed completed", "{}", site.log());
     site.assert_silence(&task, 0);
 }

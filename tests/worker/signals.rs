@@ -280,3 +280,21 @@ fn sigusr2_shows_what_is_under_way_and_changes_nothing() {
     assert_eq!(site.outcome(&task, 0), "completed completed", "{}", site.log());
     site.takes_the_next_task();
 }
+
+/// The moment in which work is asked for and the moment of the signal cannot be told apart from outside: whatever the
+/// queue gave is given back or was finished.
+#[test]
+fn nothing_that_is_claimed_around_a_signal_is_forgotten() {
+    for round in 0..12 {
+        let site = Site::with(Options { long_poll: Duration::from_millis(round), ..options() })
+            .set("poll_interval", 0);
+        site.start();
+        site.wait_for_call(|record| record.call == Call::ClaimWork);
+        let signal = if round % 2 == 0 { Signal::SIGTERM } else { Signal::SIGUSR1 };
+        site.signal(signal);
+        let task = site.task("echo done");
+        assert_eq!(site.exit_code(), 0, "{}", site.log());
+        let status = site.queue.status(&task).unwrap();
+        assert_ne!(status["state"], "running", "{status}\n{}", site.log());
+    }
+}
