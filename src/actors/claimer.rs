@@ -226,7 +226,7 @@ impl Supervised for Claimer {
 }
 
 impl Staff for Claimer {
-    const NAME: &'static str = "Claimer";
+    const NAME: &'static str = run::Actor::Claimer.name();
 }
 
 impl Receive<TakeWork> for Claimer {

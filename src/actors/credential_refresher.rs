@@ -38,7 +38,7 @@ impl Supervised for CredentialRefresher {
 }
 
 impl Staff for CredentialRefresher {
-    const NAME: &'static str = "CredentialRefresher";
+    const NAME: &'static str = run::Actor::CredentialRefresher.name();
 }
 
 impl Receive<PublishCredentials> for CredentialRefresher {

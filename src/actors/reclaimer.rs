@@ -158,7 +158,7 @@ impl Supervised for Reclaimer {
 }
 
 impl Staff for Reclaimer {
-    const NAME: &'static str = "Reclaimer";
+    const NAME: &'static str = run::Actor::Reclaimer.name();
 }
 
 impl Receive<KeepClaim> for Reclaimer {

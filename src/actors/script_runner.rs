@@ -169,7 +169,7 @@ impl Supervised for ScriptRunner {
 }
 
 impl Staff for ScriptRunner {
-    const NAME: &'static str = "ScriptRunner";
+    const NAME: &'static str = run::Actor::ScriptRunner.name();
 }
 
 impl Receive<Prepare> for ScriptRunner {

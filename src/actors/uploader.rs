@@ -146,7 +146,7 @@ impl Supervised for Uploader {
 }
 
 impl Staff for Uploader {
-    const NAME: &'static str = "Uploader";
+    const NAME: &'static str = run::Actor::Uploader.name();
 }
 
 impl Receive<UploadArtifacts> for Uploader {

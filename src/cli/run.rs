@@ -6,9 +6,11 @@ use crate::actors::supervisor::Supervisor;
 use crate::config::{self, CredentialsConfig, Environment, Loaded};
 use crate::messages::{Notice, Post};
 use crate::taskcluster::{Auth, Credentials, Http, HttpConfig, HttpError, InvalidUrl, RootUrl};
+use crate::telemetry;
 use crate::telemetry::journal::Journal;
-use crate::telemetry::{self, watchdog};
+use crate::telemetry::watchdog::{self, Act};
 use actix_rt::{Arbiter, System};
+use scriptworker_core::run;
 use scriptworker_core::run::lifecycle::Life;
 use std::io;
 use std::path::Path;
@@ -91,7 +93,6 @@ fn serve(loaded: Loaded) -> Result<u8, StartError> {
     let root_url = RootUrl::parse(crew_config.root_url())?;
     let http = HttpConfig { user_agent: format!("scriptworker {version}"), ..HttpConfig::default() };
     Http::new(http.clone())?;
-    let _watchdog = watchdog::start().map_err(StartError::Watchdog)?;
     let system = System::new();
     let code = system.block_on(async {
         let (heartbeat, work) = (Arbiter::new(), Arbiter::new());
@@ -109,6 +110,8 @@ fn serve(loaded: Loaded) -> Result<u8, StartError> {
         let supervisor =
             actix::Supervisor::start_in_arbiter(&heartbeat.handle(), |_| Supervisor::new(crew, leave));
         signals.pass_on(&Post::new(&supervisor, "signals"));
+        let post = Post::new(&supervisor, "watchdog");
+        let _watchdog = watchdog::start(move |act| act_on(act, &post)).map_err(StartError::Watchdog)?;
         // a sender that is gone without a word went down with the Supervisor
         Ok(left.await.unwrap_or(EXIT_SOFTWARE))
     });
@@ -124,6 +127,26 @@ const EXIT_SOFTWARE: u8 = 70;
 fn own_credentials(credentials: CredentialsConfig) -> Credentials {
     let CredentialsConfig { client_id, access_token, certificate } = credentials;
     Credentials { client_id, access_token, certificate }
+}
+
+/// What is done about an actor that hangs.
+fn act_on(act: Act, supervisor: &Post<Notice>) {
+    match act {
+        Act::GiveUp(actor) => {
+            tracing::error!(actor, "the actor hangs: the run goes on without it, if it can");
+            if let Some(actor) = run::Actor::from_name(actor) {
+                // undeliverable is logged by the post
+                let _ = supervisor.send(None, Notice::Died(actor));
+            }
+        }
+        Act::Leave(actor) => {
+            tracing::error!(
+                actor,
+                "the actor hangs, and nothing else helps: leaving; the guardian ends the script"
+            );
+            leave(EXIT_SOFTWARE);
+        }
+    }
 }
 
 /// The signals that mean something to the worker (worker.md 10).

@@ -1,5 +1,12 @@
-//! Names what is stuck: every conversation has a budget, and past it the open message, its actor, run and age are
-//! written down (design.md 4). On a thread of its own, so that no blocked actor can silence it.
+//! Names what is stuck, and acts on it: every conversation has a budget, and past it the open message, its actor, run
+//! and age are written down; much later a hanging actor is given up (design.md 4). On a thread of its own, so that no
+//! blocked actor can silence it.
+
+mod patience;
+
+pub use self::patience::Act;
+
+use self::patience::Patience;
 
 use super::journal::{Journal, MessageMeta, OpenMessage};
 use std::collections::HashSet;
@@ -26,13 +33,15 @@ pub struct Watchdog {
     _stop: Sender<()>,
 }
 
-/// Starts to watch the journal of this process.
-pub fn start() -> io::Result<Watchdog> {
+/// Starts to watch the journal of this process. `act` is called, from the watchdog's own thread, when naming is not
+/// enough.
+pub fn start(act: impl Fn(Act) + Send + 'static) -> io::Result<Watchdog> {
     let (stop, stopped) = mpsc::channel();
     std::thread::Builder::new().name("watchdog".to_owned()).spawn(move || {
-        let mut told = HashSet::new();
+        let (mut told, mut patience) = (HashSet::new(), Patience::default());
         while stopped.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
-            look(Journal::global(), Instant::now(), &mut told, |message| {
+            let now = Instant::now();
+            look(Journal::global(), now, &mut told, |message| {
                 tracing::error!(
                     actor = message.meta.actor,
                     message = message.meta.message,
@@ -43,6 +52,7 @@ pub fn start() -> io::Result<Watchdog> {
                     "stuck: this message is open for longer than its budget"
                 );
             });
+            patience.look(now, &Journal::global().overdue(now, budget)).into_iter().for_each(&act);
         }
     })?;
     Ok(Watchdog { _stop: stop })

@@ -136,6 +136,35 @@ pub enum Actor {
     CredentialRefresher,
 }
 
+impl Actor {
+    /// Every actor.
+    pub const ALL: [Self; 6] = [
+        Self::ScriptRunner,
+        Self::CotVerifier,
+        Self::Uploader,
+        Self::Claimer,
+        Self::Reclaimer,
+        Self::CredentialRefresher,
+    ];
+
+    /// The name in logs and in the journal.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ScriptRunner => "ScriptRunner",
+            Self::CotVerifier => "CotVerifier",
+            Self::Uploader => "Uploader",
+            Self::Claimer => "Claimer",
+            Self::Reclaimer => "Reclaimer",
+            Self::CredentialRefresher => "CredentialRefresher",
+        }
+    }
+
+    /// The actor of a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|actor| actor.name() == name)
+    }
+}
+
 /// The verifier's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verdict {

@@ -3,6 +3,7 @@
 use super::*;
 use crate::messages::{claims, script, upload};
 use crate::telemetry::journal::{Outcome, Ticket};
+use scriptworker_core::ids::{RunId, RunKey, TaskId};
 use std::any::type_name;
 use std::sync::Arc;
 
@@ -88,4 +89,44 @@ fn the_budgets_are_those_of_messages_that_exist() {
         let short = name.rsplit("::").next().unwrap();
         assert_eq!(budget(&meta(short)), seconds.map(Duration::from_secs), "{name}");
     }
+}
+
+/// An overdue message of this actor, looked at in these seconds: what is done when.
+fn acts(actor: &'static str, run: bool, seconds: impl IntoIterator<Item = u64>) -> Vec<(u64, Act)> {
+    let start = Instant::now();
+    let run = run.then(|| RunKey {
+        task_id: TaskId::parse("Ypg6xKhKRU-pnkwylNQrMw").unwrap(),
+        run_id: RunId::new(0).unwrap(),
+    });
+    let message = OpenMessage {
+        id: 1,
+        meta: MessageMeta { run, actor, message: "StopScript", sender: "Supervisor" },
+        queued_ago: Duration::from_secs(11),
+        started_ago: None,
+    };
+    let mut patience = Patience::default();
+    let mut seen = Vec::new();
+    for second in seconds {
+        let acts = patience.look(start + Duration::from_secs(second), std::slice::from_ref(&message));
+        seen.extend(acts.into_iter().map(|act| (second, act)));
+    }
+    seen
+}
+
+#[test]
+fn a_hanging_actor_is_given_up_and_then_the_process_left() {
+    let seen = acts("Uploader", true, (0..=120).step_by(5));
+    assert_eq!(seen, [(60, Act::GiveUp("Uploader")), (120, Act::Leave("Uploader"))]);
+    let seen = acts("Supervisor", false, (0..=60).step_by(5));
+    assert_eq!(seen, [(60, Act::Leave("Supervisor"))]);
+    assert_eq!(acts("Reclaimer", true, (0..=60).step_by(5)), [(60, Act::Leave("Reclaimer"))]);
+    assert_eq!(acts("CredentialRefresher", true, (0..=600).step_by(5)), []);
+    assert_eq!(acts("Claimer", false, (0..=600).step_by(5)), [], "no run waits for it");
+}
+
+#[test]
+fn a_freeze_of_the_whole_process_is_no_hanging_actor() {
+    assert_eq!(acts("Uploader", true, [0, 5, 600, 605, 610, 615]), []);
+    let thawed = (0..10).step_by(5).chain((600..=660).step_by(5));
+    assert_eq!(acts("Uploader", true, thawed), [(660, Act::GiveUp("Uploader"))]);
 }
