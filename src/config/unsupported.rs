@@ -1,11 +1,12 @@
 //! What this version is asked for and cannot do yet. It must not start then: a task that was to be verified or
 //! signed is never run without.
 
+use super::build::Raw;
 use super::problem::{ConfigProblem, Rule};
-use super::typed::Config;
 
-/// The reasons why this version must not run with a configuration that is otherwise right.
-pub fn unsupported(config: &Config) -> Vec<ConfigProblem> {
+/// The reasons why this version must not run with a configuration, whatever else may be wrong with it. The keys in
+/// `refused` have other mistakes: nobody knows what they were to say.
+pub(super) fn unsupported(raw: &Raw, refused: &[&str]) -> Vec<ConfigProblem> {
     let mut reasons = Vec::new();
     let mut refuse = |key: &str, what: &str, without: &str, found: &str| {
         let expected = format!(
@@ -14,10 +15,10 @@ pub fn unsupported(config: &Config) -> Vec<ConfigProblem> {
         );
         reasons.push(ConfigProblem::new(Rule::Unsupported, key, expected, found));
     };
-    if config.verify_chain_of_trust {
+    if raw.verify_chain_of_trust && !refused.contains(&"verify_chain_of_trust") {
         refuse("verify_chain_of_trust", "verify", "unverified", "true");
     }
-    if config.sign_chain_of_trust {
+    if raw.sign_chain_of_trust && !refused.contains(&"sign_chain_of_trust") {
         refuse("sign_chain_of_trust", "sign", "unsigned", "true, which is the default");
     }
     reasons
