@@ -183,18 +183,18 @@ fn every_finding_comes_at_once_with_key_expected_and_found() {
     assert_eq!(
         summary(&problems),
         [
-            ("reclaim_interval", Rule::Duplicate),
             ("workdir", Rule::UnknownKey),
             ("artifact_dir", Rule::NeedsToBeDefined),
             ("task_log_dir", Rule::NeedsToBeDefined),
             ("verbose", Rule::WrongType),
             ("poll_interval", Rule::WrongType),
             ("task_script[1]", Rule::WrongType),
+            ("provisioner_id", Rule::BadIdentifier),
+            ("reclaim_interval", Rule::Duplicate),
             ("shoe_size", Rule::UnknownKey),
             ("task_max_timeout", Rule::OutOfRange),
+            ("credentials.accessToken", Rule::ToBeFilledIn),
             ("work_dir", Rule::NeedsToBeDefined),
-            ("credentials.accessToken", Rule::NeedsToBeDefined),
-            ("provisioner_id", Rule::BadIdentifier),
         ]
     );
     let by_key: BTreeMap<&str, &ConfigProblem> =
@@ -265,12 +265,21 @@ fn values_beyond_their_type_are_checked() {
         ("reversed_statuses: {1: failure}", "reversed_statuses.1", Rule::OutOfRange),
         (
             "reversed_statuses: {1: internal-error, '01': internal-error}",
-            "reversed_statuses.1",
+            "reversed_statuses.01",
             Rule::Duplicate,
         ),
         ("log_fmt: '%(nope)s'", "log_fmt", Rule::OutOfRange),
         ("log_datefmt: '%!'", "log_datefmt", Rule::OutOfRange),
         ("log_num_backups: 1\nlog_max_backups: 2", "log_num_backups", Rule::Contradiction),
+        ("reversed_statuses: {1: internal-error, '1': internal-error}", "reversed_statuses.1", Rule::Duplicate),
+        ("cot_product: firefix", "cot_product", Rule::OutOfRange),
+        (
+            "cot_product: firefox\nsource_env_prefix: {by-cot-product: {xpi: XPI}}",
+            "source_env_prefix.by-cot-product",
+            Rule::NeedsToBeDefined,
+        ),
+        ("valid_vcs_rules: []\ntrusted_vcs_rules: []", "valid_vcs_rules", Rule::Contradiction),
+        ("log_format: xml", "log_format", Rule::OutOfRange),
         ("ed25519_private_key_path: w/key", "work_dir", Rule::DirectoryConflict),
     ] {
         assert_eq!(summary(&place.problems(&with(line))), [(key, rule)], "{line}");
@@ -396,7 +405,8 @@ fn a_worker_that_cannot_verify_or_sign_does_not_start_when_asked_to() {
     let problems = place.problems(&with("verify_chain_of_trust: true"));
     assert_eq!(
         summary(&problems),
-        [("cot_product", Rule::Contradiction), ("verify_chain_of_trust", Rule::Unsupported)]
+        // in one line: the one key asks for the other
+        [("verify_chain_of_trust", Rule::Unsupported), ("cot_product", Rule::Contradiction)]
     );
 }
 
@@ -556,8 +566,8 @@ fn the_templates_load_once_they_are_filled_in() {
         assert_eq!(
             summary(&placeholders),
             [
-                ("credentials.clientId", Rule::NeedsToBeDefined),
-                ("credentials.accessToken", Rule::NeedsToBeDefined)
+                ("credentials.clientId", Rule::ToBeFilledIn),
+                ("credentials.accessToken", Rule::ToBeFilledIn)
             ],
             "{name}"
         );

@@ -7,7 +7,7 @@ use crate::config::{self, CredentialsConfig, Environment, Loaded};
 use crate::messages::{Notice, Post};
 use crate::taskcluster::{Auth, Credentials, Http, HttpConfig, HttpError, InvalidUrl, RootUrl};
 use crate::telemetry::journal::Journal;
-use crate::telemetry::{self, watchdog};
+use crate::telemetry::{self, LogHandle, watchdog};
 use actix_rt::{Arbiter, System};
 use scriptworker_core::run::lifecycle::Life;
 use std::io;
@@ -78,7 +78,7 @@ fn load(path: &Path) -> Result<Loaded, ()> {
 
 fn serve(loaded: Loaded) -> Result<u8, StartError> {
     let Loaded { config, credentials, warnings } = loaded;
-    let _log = telemetry::log::init(&config.log_settings())?;
+    let log = telemetry::log::init(&config.log_settings())?;
     for warning in &warnings {
         tracing::warn!("{warning}");
     }
@@ -107,6 +107,7 @@ fn serve(loaded: Loaded) -> Result<u8, StartError> {
         let supervisor =
             actix::Supervisor::start_in_arbiter(&heartbeat.handle(), |_| Supervisor::new(crew, leave));
         listen(&Post::new(&supervisor, "signals")).map_err(StartError::Signals)?;
+        listen_to_hangups(log).map_err(StartError::Signals)?;
         // a sender that is gone without a word went down with the Supervisor
         Ok(left.await.unwrap_or(EXIT_SOFTWARE))
     });
@@ -150,5 +151,22 @@ fn listen(supervisor: &Post<Notice>) -> io::Result<()> {
             }
         });
     }
+    Ok(())
+}
+
+/// SIGHUP means "reload", never "go": what can be read anew is. Today that is the log file.
+fn listen_to_hangups(log: LogHandle) -> io::Result<()> {
+    let mut signals = signal(SignalKind::hangup())?;
+    actix_rt::spawn(async move {
+        while signals.recv().await.is_some() {
+            let log = log.clone();
+            // the log says more about a job that panicked than could be said here
+            let Ok(reopened) = actix_rt::task::spawn_blocking(move || log.reopen()).await else { continue };
+            match reopened {
+                Ok(()) => tracing::info!("SIGHUP received: the log is open anew"),
+                Err(error) => tracing::error!(%error, "SIGHUP received: failed to open the log anew"),
+            }
+        }
+    });
     Ok(())
 }

@@ -4,6 +4,7 @@ use super::directories::{self, Directories, Place};
 use super::environment::Environment;
 use super::keys::Generation;
 use super::problem::{ConfigProblem, Rule};
+use super::spots::Spots;
 use super::tree::shorten;
 use super::typed::{ArtifactStorage, Config, FirstSignal};
 use crate::telemetry::{LineFormat, LineFormatError};
@@ -62,6 +63,8 @@ pub(super) struct Around<'a> {
     pub(super) generation: Generation,
     /// Files that other keys name: they must survive the wiping of directories.
     pub(super) precious: Vec<Place>,
+    /// Where keys stand.
+    pub(super) spots: &'a Spots,
     /// Keys that have a mistake already.
     pub(super) refused: &'a [&'static str],
 }
@@ -87,7 +90,9 @@ pub(super) fn build(
         && !around.refused.contains(&"cot_product")
     {
         let expected = "a product, because verify_chain_of_trust is true";
-        problems.push(ConfigProblem::new(Rule::Contradiction, "cot_product", expected, "none"));
+        let problem = ConfigProblem::new(Rule::Contradiction, "cot_product", expected, "none");
+        let at = around.spots.find("cot_product").or_else(|| around.spots.find("verify_chain_of_trust"));
+        problems.push(problem.at(at));
     }
     let [work_dir, artifact_dir, task_log_dir, log_dir] = dirs?;
     Some(Config {
@@ -190,19 +195,19 @@ fn queue_accepts_worker_type(text: &str) -> bool {
 }
 
 fn log_format(raw: &Raw, problems: &mut Vec<ConfigProblem>) -> Option<LineFormat> {
-    match LineFormat::parse(&raw.log_fmt, &raw.log_datefmt) {
-        Ok(_) if raw.log_format == "json" => Some(LineFormat::json()),
-        Ok(format) => Some(format),
-        Err(error) => {
-            let (key, text) = match &error {
-                LineFormatError::Date { .. } => ("log_datefmt", &raw.log_datefmt),
-                _ => ("log_fmt", &raw.log_fmt),
-            };
-            let found = format!("{}: {error}", shorten(text));
-            problems.push(ConfigProblem::new(Rule::OutOfRange, key, "a format this worker knows", found));
-            None
-        }
+    let mut refuse = |key: &str, text: &str, error: LineFormatError| {
+        let found = format!("{}: {error}", shorten(text));
+        problems.push(ConfigProblem::new(Rule::OutOfRange, key, "a format this worker knows", found));
+    };
+    // one by one: each may be wrong
+    if let Err(error) = LineFormat::parse("", &raw.log_datefmt) {
+        refuse("log_datefmt", &raw.log_datefmt, error);
     }
+    if let Err(error) = LineFormat::parse(&raw.log_fmt, "") {
+        refuse("log_fmt", &raw.log_fmt, error);
+    }
+    let format = LineFormat::parse(&raw.log_fmt, &raw.log_datefmt).ok()?;
+    Some(if raw.log_format == "json" { LineFormat::json() } else { format })
 }
 
 fn reversed_statuses(

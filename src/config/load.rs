@@ -128,9 +128,9 @@ fn inspect_parts(inspection: &mut Inspection, env: &Environment) -> Option<(Conf
         Ok((raw, merged)) => {
             *settings = settings::settings(&checked, merged, credentials.as_ref(), &spots, env);
             let precious = precious(&checked, env);
-            let around =
-                Around { file, env, generation: checked.generation, precious, refused: &checked.refused };
-            problems.extend(unsupported(&raw, &checked.refused));
+            let (generation, refused) = (checked.generation, &checked.refused);
+            let around = Around { file, env, generation, precious, spots: &spots, refused };
+            problems.extend(unsupported(&raw, &checked));
             build::build(&raw, around, problems, warnings)
         }
         Err(problem) => {

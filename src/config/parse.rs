@@ -241,37 +241,48 @@ mod tests {
 
     #[test]
     fn keeps_exact_types() {
-        let node = node(
-            "{a: 1, b: 1.0, c: '1', d: true, e: 'true', f: ~, g: [1, x], h: 0x10, i: 99999999999999999999, j: -0o17, \
-             k: +7, l: 012, m: yes, n: 1e3, o: '', p: .5, q: 1.2.3, r: -, s: !!str 5, t: 2026-01-31, u: '~', v: }",
-        );
         let text = |text: &str| Data::Text(text.to_owned());
-        for (key, expected) in [
-            ("a", Data::Int(1)),
-            ("b", Data::Float(1.0)),
-            ("c", text("1")),
-            ("d", Data::Bool(true)),
-            ("e", text("true")),
-            ("f", Data::Null),
-            ("g", Data::List(vec![Data::Int(1).into(), text("x").into()])),
-            ("h", Data::Int(16)),
-            ("i", Data::Int(99_999_999_999_999_999_999)),
-            ("j", Data::Int(-15)),
-            ("k", Data::Int(7)),
-            ("l", text("012")),
-            ("m", text("yes")),
-            ("n", Data::Float(1000.0)),
-            ("o", text("")),
-            ("p", Data::Float(0.5)),
-            ("q", text("1.2.3")),
-            ("r", text("-")),
-            ("s", text("5")),
-            ("t", text("2026-01-31")),
-            ("u", text("~")),
-            ("v", Data::Null),
+        for (written, expected) in [
+            ("1", Data::Int(1)),
+            ("+7", Data::Int(7)),
+            ("0", Data::Int(0)),
+            ("0x10", Data::Int(16)),
+            ("-0o17", Data::Int(-15)),
+            ("0b101", Data::Int(5)),
+            ("99999999999999999999", Data::Int(99_999_999_999_999_999_999)),
+            ("1.0", Data::Float(1.0)),
+            ("1e3", Data::Float(1000.0)),
+            ("0.5", Data::Float(0.5)),
+            (".5", Data::Float(0.5)),
+            ("-.inf", Data::Float(f64::NEG_INFINITY)),
+            ("true", Data::Bool(true)),
+            ("False", Data::Bool(false)),
+            ("~", Data::Null),
+            ("", Data::Null),
+            ("!!str 5", text("5")),
+            ("'1'", text("1")),
+            ("\"true\"", text("true")),
+            ("''", text("")),
+            ("'~'", text("~")),
+            ("012", text("012")),
+            ("00.5", text("00.5")),
+            ("yes", text("yes")),
+            ("1.2.3", text("1.2.3")),
+            ("1_000", text("1_000")),
+            ("0x", text("0x")),
+            ("0xg", text("0xg")),
+            ("+", text("+")),
+            ("inf", text("inf")),
+            ("...x", text("...x")),
+            ("2026-01-31", text("2026-01-31")),
+            ("12:30:45", text("12:30:45")),
+            ("|\n  x\n  y\n", text("x\ny\n")),
         ] {
-            assert_eq!(node.get(key).unwrap().data, expected, "{key}");
+            assert_eq!(node(&format!("k: {written}\n")).get("k").unwrap().data, expected, "{written}");
         }
+        let list = Data::List(vec![Data::Int(1).into(), text("x").into()]);
+        assert_eq!(node("k: [1, x]").get("k").unwrap().data, list);
+        assert!(matches!(node(".nan").data, Data::Float(value) if value.is_nan()));
     }
 
     #[test]
@@ -283,7 +294,7 @@ mod tests {
             ("a: 1\n---\nb: 2\n", Some(2)),
             ("a: &x [*x]\n", Some(1)),
             ("a: *nothing\n", Some(1)),
-            ("\tx: 1\n", Some(1)),
+            ("a:\n\tb: 1\n", None),
             ("{\"a\": \"\\ud83d\"}", Some(1)),
         ] {
             let problem = read(text).unwrap_err();

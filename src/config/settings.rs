@@ -79,8 +79,10 @@ pub(super) fn settings(
                 Some(_) => (Some(json!("")), in_file(spots, spec.name)),
                 None => (default.clone(), BUILT_IN.to_owned()),
             },
-            (Some(value), _) => {
-                (Some(to_json(value.kind.clone())), value.origin().unwrap_or(BUILT_IN).to_owned())
+            (Some(value), given) => {
+                // the merge of the `config` crate keeps the origin of what is in a table, not of the table
+                let of_table = || given.map_or_else(|| BUILT_IN.to_owned(), |_| in_file(spots, spec.name));
+                (Some(to_json(value.kind.clone())), value.origin().map_or_else(of_table, str::to_owned))
             }
             // null in the file does not survive the merge of the `config` crate everywhere
             (None, Some(_)) => (Some(serde_json::Value::Null), in_file(spots, spec.name)),
