@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 #![expect(clippy::disallowed_methods, reason = "tests prepare files below their own temporary directory")]
 
+use ::log as log_crate;
 use scriptworker::config::{
     ArtifactStorage, ConfigErrors, ConfigProblem, DEFAULT_FILE, Environment, FirstSignal, Generation, KEYS,
     Loaded, Rule, State, load,
@@ -271,7 +272,11 @@ fn values_beyond_their_type_are_checked() {
         ("log_fmt: '%(nope)s'", "log_fmt", Rule::OutOfRange),
         ("log_datefmt: '%!'", "log_datefmt", Rule::OutOfRange),
         ("log_num_backups: 1\nlog_max_backups: 2", "log_num_backups", Rule::Contradiction),
-        ("reversed_statuses: {1: internal-error, '1': internal-error}", "reversed_statuses.1", Rule::Duplicate),
+        (
+            "reversed_statuses: {1: internal-error, '1': internal-error}",
+            "reversed_statuses.1",
+            Rule::Duplicate,
+        ),
         ("cot_product: firefix", "cot_product", Rule::OutOfRange),
         (
             "cot_product: firefox\nsource_env_prefix: {by-cot-product: {xpi: XPI}}",
@@ -534,6 +539,10 @@ fn the_log_of_a_loaded_configuration_is_the_one_of_the_process() {
     let config = place.load(&with("verbose: false")).unwrap().config;
     let handle = log::init(&config.log_settings()).unwrap();
     tracing::debug!("not at this level");
+    // libraries that know only the `log` crate, under the same filter
+    log_crate::debug!(target: "somebody", "not at this level either");
+    log_crate::info!(target: "rustls::client", "chatter");
+    log_crate::warn!(target: "rustls::client", "a library\nspeaks");
     tracing::info!(worker = config.worker_id.as_str(), "up");
     handle.append_lines(tracing::Level::INFO, "script", [&b"from the script"[..]]);
     let text = std::io::read_to_string(std::fs::File::open(config.worker_log()).unwrap()).unwrap();
@@ -546,6 +555,8 @@ fn the_log_of_a_loaded_configuration_is_the_one_of_the_process() {
         );
     }
     let rest: Vec<&str> = lines.iter().map(|(_, rest)| *rest).collect();
+    assert_eq!(rest.first(), Some(&"  WARNING - a library\\nspeaks"));
+    let rest = rest.get(1..).unwrap();
     assert_eq!(rest, ["     INFO - up worker=\"dummy-worker-myname1\"", "     INFO - from the script"]);
     assert!(matches!(log::init(&config.log_settings()), Err(log::LogError::AlreadyLogging)));
 }
@@ -565,10 +576,7 @@ fn the_templates_load_once_they_are_filled_in() {
         let placeholders = place.problems(&text);
         assert_eq!(
             summary(&placeholders),
-            [
-                ("credentials.clientId", Rule::ToBeFilledIn),
-                ("credentials.accessToken", Rule::ToBeFilledIn)
-            ],
+            [("credentials.clientId", Rule::ToBeFilledIn), ("credentials.accessToken", Rule::ToBeFilledIn)],
             "{name}"
         );
         let loaded = place.load(&text.replace(": ...", ": filled-in")).unwrap();

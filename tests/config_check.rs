@@ -123,7 +123,8 @@ sign_chain_of_trust: maybe                      #! sign_chain_of_trust | found a
 
 /// Line, key path and a part of the message of every planted mistake.
 fn planted() -> Vec<(usize, &'static str, &'static str)> {
-    let lines = PLANTED.lines().zip(1..).filter_map(|(line, number)| Some((line.split_once("#! ")?.1, number)));
+    let lines =
+        PLANTED.lines().zip(1..).filter_map(|(line, number)| Some((line.split_once("#! ")?.1, number)));
     lines
         .map(|(mark, number)| {
             let (key, part) = mark.split_once(" | ").unwrap();
@@ -152,7 +153,10 @@ fn every_planted_mistake_is_named_in_one_go_with_its_line() {
         });
         // the accessToken that is missing is told at the map that lacks it
         let hits = if *key == "credentials.accessToken" {
-            errors.iter().filter(|error| error.starts_with("error: c.yaml:34:") && error.contains(key)).count()
+            errors
+                .iter()
+                .filter(|error| error.starts_with("error: c.yaml:34:") && error.contains(key))
+                .count()
         } else {
             hits.count()
         };
@@ -160,7 +164,10 @@ fn every_planted_mistake_is_named_in_one_go_with_its_line() {
     }
     // what is not there has no line; what lies in a directory that is wiped is told at that directory
     for absent in ["work_dir", "log_dir"] {
-        assert!(errors.iter().any(|error| error.starts_with(&format!("error: c.yaml: {absent}: "))), "{absent}");
+        assert!(
+            errors.iter().any(|error| error.starts_with(&format!("error: c.yaml: {absent}: "))),
+            "{absent}"
+        );
         planted.push((0, absent, ""));
     }
     let conflict = "error: c.yaml:4:1: artifact_dir: expected ed25519_private_key_path outside of it";
@@ -360,26 +367,60 @@ fn what_the_environment_got_wrong_is_not_blamed_on_the_file() {
     assert!(lines[1].starts_with("error: TASKCLUSTER_ROOT_URL: expected an http"), "{lines:?}");
 }
 
-/// As the containers do it: user 10001, who is in no passwd file, and no environment at all.
-#[test]
-fn a_user_without_a_name_and_an_environment_can_check_and_show() {
+/// A place that user 10001 can use; `None`, said aloud, when this user cannot become another one.
+fn place_of_another_user() -> Option<(Place, PathBuf)> {
     if !nix::unistd::geteuid().is_root() {
         println!("SKIPPED: only root can become another user");
-        assert!(std::env::var_os("SCRIPTWORKER_NO_SKIP").is_none_or(|value| value != "1"), "must not be skipped");
-        return;
+        let skipping_is_wrong = std::env::var_os("SCRIPTWORKER_NO_SKIP").is_some_and(|value| value == "1");
+        assert!(!skipping_is_wrong, "must not be skipped");
+        return None;
     }
     let place = Place::new();
-    place.write("c.yaml", BASE);
     // the build directory may be closed to others
     let program = place.path("scriptworker");
     std::fs::copy(env!("CARGO_BIN_EXE_scriptworker"), &program).unwrap();
-    for path in [place.0.path(), &program] {
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
-    }
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::os::unix::fs::chown(place.0.path(), Some(10001), Some(10001)).unwrap();
+    Some((place, program))
+}
+
+/// As the containers do it: a user who is in no passwd file, and no environment at all.
+#[test]
+fn a_user_without_a_name_and_an_environment_can_check_and_show() {
+    let Some((place, program)) = place_of_another_user() else { return };
+    place.write("c.yaml", BASE);
     for verb in ["check-config", "show-config"] {
         let mut command = Command::new(&program);
         command.args([verb, "c.yaml"]).env_clear().current_dir(place.0.path()).uid(10001).gid(10001);
         let ran = ran(command);
         assert_eq!(ran.code, Some(0), "{verb}: {}{}", ran.stdout, ran.stderr);
     }
+}
+
+#[test]
+fn the_worker_runs_as_a_user_without_a_name_and_an_environment() {
+    let Some((place, program)) = place_of_another_user() else { return };
+    let here = place.0.path().to_str().unwrap();
+    // nobody listens at port 9: asking for work fails, and is tried again
+    let text = BASE.replace("/srv", here) + "taskcluster_root_url: http://127.0.0.1:9\npoll_interval: 0\n";
+    place.write("c.yaml", &text);
+    let mut worker = Command::new(&program)
+        .arg("c.yaml")
+        .env_clear()
+        .current_dir(here)
+        .uid(10001)
+        .gid(10001)
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // with verbose, stderr is a copy of the log
+    let stderr = std::io::BufReader::new(worker.stderr.take().unwrap());
+    let mut lines = std::io::BufRead::lines(stderr).map(Result::unwrap);
+    let asked = lines.by_ref().find(|line| line.contains("asking for work failed"));
+    let pid = nix::unistd::Pid::from_raw(worker.id().try_into().unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+    let rest: Vec<String> = lines.collect();
+    assert_eq!(worker.wait().unwrap().code(), Some(0), "{rest:?}");
+    let log = std::fs::read_to_string(place.path("l/worker.log")).unwrap();
+    assert!(asked.is_some_and(|line| log.lines().any(|logged| logged == line)), "{log}");
 }

@@ -298,8 +298,11 @@ mod tests {
                 _ => continue,
             };
             let mut problems = Vec::new();
-            let checked =
-                check::check(vec![(Data::Text(spec.name.to_owned()).into(), node)], &mut problems, &mut Vec::new());
+            let checked = check::check(
+                vec![(Data::Text(spec.name.to_owned()).into(), node)],
+                &mut problems,
+                &mut Vec::new(),
+            );
             assert_eq!(problems, [], "{}", spec.name);
             assert_eq!(checked.entries.len(), 1, "{}", spec.name);
             assert!(

@@ -165,12 +165,7 @@ fn unknown_tag(tag: &Tag, marker: Marker) -> ConfigProblem {
     refuse(marker, format!("the tag {}", super::tree::shorten(&tag.to_string())))
 }
 
-fn scalar(
-    text: &str,
-    style: ScalarStyle,
-    tag: Option<&Tag>,
-    marker: Marker,
-) -> Result<Data, ConfigProblem> {
+fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, marker: Marker) -> Result<Data, ConfigProblem> {
     match tag {
         Some(tag) if !tag.is_yaml_core_schema() => Err(unknown_tag(tag, marker)),
         Some(tag) if tag.suffix == "str" => Ok(Data::Text(text.to_owned())),
@@ -226,7 +221,8 @@ fn fraction(text: &str) -> Option<f64> {
     let looks_like_one = body.starts_with(|c: char| c.is_ascii_digit() || c == '.')
         && body.contains(|c: char| c.is_ascii_digit())
         && body.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-'));
-    let leading_zero = body.len() > 1 && body.starts_with('0') && !body.starts_with("0.") && !body.starts_with("0e");
+    let leading_zero =
+        body.len() > 1 && body.starts_with('0') && !body.starts_with("0.") && !body.starts_with("0e");
     if !looks_like_one || leading_zero { None } else { text.parse().ok() }
 }
 

@@ -23,7 +23,8 @@ pub const PRODUCTS: [&str; 11] = [
 
 /// The product must have a value in every table, built in or in the file.
 pub(super) fn check(checked: &Checked, problems: &mut Vec<ConfigProblem>) {
-    let entry = |name: &str| checked.entries.iter().find(|(spec, _)| spec.name == name).map(|(_, value)| value);
+    let entry =
+        |name: &str| checked.entries.iter().find(|(spec, _)| spec.name == name).map(|(_, value)| value);
     let Some(product) = entry("cot_product").and_then(|value| value.as_text()) else { return };
     let mut without_table = false;
     for spec in KEYS.iter().filter(|spec| matches!(spec.kind, Kind::ByProduct(_))) {

@@ -54,8 +54,7 @@ pub(super) fn settings(
 ) -> Vec<Setting> {
     let given = |name: &str| checked.entries.iter().find(|(spec, _)| spec.name == name);
     let active = |spec: &KeySpec| {
-        matches!(spec.generation, Generation::Both | Generation::Own)
-            || spec.generation == checked.generation
+        matches!(spec.generation, Generation::Both | Generation::Own) || spec.generation == checked.generation
     };
     let mut settings = Vec::new();
     for spec in KEYS {
@@ -131,9 +130,7 @@ fn to_json(kind: ValueKind) -> serde_json::Value {
         ValueKind::U128(value) => u64::try_from(value).map_or_else(|_| value.to_string().into(), Into::into),
         ValueKind::Float(value) => value.into(),
         ValueKind::String(text) => text.into(),
-        ValueKind::Table(table) => {
-            table.into_iter().map(|(key, value)| (key, to_json(value.kind))).collect()
-        }
+        ValueKind::Table(table) => table.into_iter().map(|(key, value)| (key, to_json(value.kind))).collect(),
         ValueKind::Array(items) => items.into_iter().map(|item| to_json(item.kind)).collect(),
     }
 }

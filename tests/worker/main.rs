@@ -8,5 +8,7 @@
 )]
 #![expect(clippy::disallowed_methods, reason = "tests write files of their own")]
 
+mod canary;
 mod happy;
+mod logs;
 mod support;
