@@ -345,6 +345,26 @@ fn show_config_prints_values_origins_differences_and_no_secret() {
 }
 
 #[test]
+fn show_config_shows_old_names_under_their_new_ones() {
+    let place = Place::new();
+    let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/scriptworker-classic.yaml");
+    let text = std::fs::read_to_string(template).unwrap().replace(": ...", ": filled-in");
+    let text = text.replace("log_num_backups: 10", "log_num_backups: 3");
+    place.write("c.yaml", &format!("{text}valid_decision_worker_types: [gecko-decision]\n"));
+    let shown = place.run(&["show-config", "c.yaml"]);
+    assert_eq!((shown.code, shown.stderr.as_str()), (Some(0), ""));
+    let values: serde_json::Map<String, Value> = serde_yaml_ng::from_str(&shown.stdout).unwrap();
+    assert_eq!((&values["log_max_backups"], &values["log_max_bytes"]), (&json!(3), &json!(536_870_912)));
+    assert_eq!(values["valid_decision_worker_pools"], json!(["gecko-decision"]));
+    assert!(!values.contains_key("log_num_backups") && !values.contains_key("valid_decision_worker_types"));
+    let line = shown.stdout.lines().find(|line| line.starts_with("log_max_backups")).unwrap();
+    let number = text.lines().position(|line| line.starts_with("log_num_backups")).unwrap() + 1;
+    assert_eq!(line, format!("log_max_backups: 3  # * file line {number}"));
+    place.write("again.yaml", &shown.stdout);
+    assert_eq!(place.run(&["show-config", "again.yaml"]).code, Some(0));
+}
+
+#[test]
 fn show_config_shows_nothing_of_a_file_with_mistakes() {
     let place = Place::new();
     place.write("c.yaml", &format!("{BASE}shoe_size: 1\n"));
@@ -378,7 +398,9 @@ fn place_of_another_user() -> Option<(Place, PathBuf)> {
     let place = Place::new();
     // the build directory may be closed to others
     let program = place.path("scriptworker");
-    std::fs::copy(env!("CARGO_BIN_EXE_scriptworker"), &program).unwrap();
+    // by another process: a descriptor that another test's child inherits would keep the program busy
+    let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_scriptworker")).arg(&program).status().unwrap();
+    assert!(copied.success());
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
     std::os::unix::fs::chown(place.0.path(), Some(10001), Some(10001)).unwrap();
     Some((place, program))

@@ -88,7 +88,7 @@ pub fn inspect(path: Option<&Path>, env: &Environment) -> Inspection {
     }
     for list in [&mut inspection.problems, &mut inspection.warnings] {
         // what is not there has no line, and comes last
-        list.sort_by_key(|finding| (finding.file.clone(), finding.line.unwrap_or(usize::MAX)));
+        list.sort_by_key(|finding| (finding.file.clone(), finding.line.unwrap_or(u32::MAX)));
     }
     inspection
 }

@@ -22,14 +22,18 @@ pub(super) fn read_json(text: &str) -> Result<Node, ConfigProblem> {
     match serde_json::from_str::<Node>(text) {
         Ok(plain) => Ok(compose(text).unwrap_or(plain)),
         Err(error) => {
-            let spot = Spot { line: error.line(), column: error.column() };
+            let spot = Spot { line: number(error.line()), column: number(error.column()) };
             Err(ConfigProblem::new(Rule::Syntax, "", "JSON", "something else").at(Some(spot)))
         }
     }
 }
 
 fn spot(marker: Marker) -> Spot {
-    Spot { line: marker.line(), column: marker.col().saturating_add(1) }
+    Spot { line: number(marker.line()), column: number(marker.col().saturating_add(1)) }
+}
+
+fn number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 fn refuse(marker: Marker, found: impl Into<Box<str>>) -> ConfigProblem {

@@ -57,9 +57,9 @@ pub struct ConfigProblem {
     /// The file it was found in; none when it comes from elsewhere (environment).
     pub file: Option<PathBuf>,
     /// The line, from 1; none when the finding is about something that is not there.
-    pub line: Option<usize>,
+    pub line: Option<u32>,
     /// The column in that line, from 1.
-    pub column: Option<usize>,
+    pub column: Option<u32>,
     /// The place inside, such as `task_script[1]` or `credentials.clientId`; empty for the whole file.
     pub key: String,
     /// The broken rule.

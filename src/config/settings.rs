@@ -4,7 +4,7 @@
 use super::check::Checked;
 use super::credentials::{CredentialsConfig, Source};
 use super::environment::Environment;
-use super::keys::{BuiltIn, Generation, KEYS, KeySpec, State, is_secret};
+use super::keys::{BuiltIn, Generation, KEYS, KeySpec, RENAMED, State, is_secret};
 use super::load::{BUILT_IN, default_value, in_file};
 use super::spots::Spots;
 use crate::telemetry::printable_json;
@@ -53,11 +53,15 @@ pub(super) fn settings(
     env: &Environment,
 ) -> Vec<Setting> {
     let given = |name: &str| checked.entries.iter().find(|(spec, _)| spec.name == name);
+    // what has an old name is shown under its new one, whichever generation knows that
+    let old = |spec: &KeySpec| RENAMED.iter().any(|(old, _)| *old == spec.name);
     let active = |spec: &KeySpec| {
-        matches!(spec.generation, Generation::Both | Generation::Own) || spec.generation == checked.generation
+        matches!(spec.generation, Generation::Both | Generation::Own)
+            || spec.generation == checked.generation
+            || RENAMED.iter().any(|(_, new)| *new == spec.name)
     };
     let mut settings = Vec::new();
-    for spec in KEYS {
+    for spec in KEYS.iter().filter(|spec| !old(spec)) {
         let in_the_file = given(spec.name).is_some();
         if !in_the_file && (!active(spec) || matches!(spec.state, State::Gone(_))) {
             continue;

@@ -8,8 +8,8 @@ use std::fmt;
 /// A place in a file; both numbers count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Spot {
-    pub(super) line: usize,
-    pub(super) column: usize,
+    pub(super) line: u32,
+    pub(super) column: u32,
 }
 
 /// One value of the file and where it begins, if that is known.
