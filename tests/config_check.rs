@@ -208,7 +208,7 @@ fn what_is_only_doubtful_or_not_possible_yet_passes() {
     assert_eq!(found[3], "not usable: 1 error, 2 notes");
     let (code, found) = place.check(&format!("{text}cot_product: xpi\n"), &[]);
     assert_eq!(code, Some(0));
-    let end = "no mistakes: 2 notes; this version refuses to run with it because of the notes";
+    let end = "no mistakes: 2 notes; run refuses it until the notes are settled";
     assert_eq!(found.last().unwrap(), end);
     let refused = place.run(&["c.yaml"]);
     assert_eq!(refused.code, Some(1), "{}", refused.stderr);

@@ -82,8 +82,7 @@ fn report(findings: &[(Severity, &ConfigProblem)]) -> (String, bool) {
     let mistakes = findings.iter().any(|(severity, _)| *severity == Severity::Error);
     let verdict = if mistakes { "not usable" } else { "no mistakes" };
     let notes = findings.iter().any(|(severity, _)| *severity == Severity::Note);
-    let but =
-        if notes && !mistakes { "; this version refuses to run with it because of the notes" } else { "" };
+    let but = if notes && !mistakes { "; run refuses it until the notes are settled" } else { "" };
     let separator = if sums.is_empty() { "" } else { ": " };
     let _ = writeln!(text, "{verdict}{separator}{}{but}", sums.join(", "));
     (text, mistakes)
