@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 #![expect(clippy::disallowed_methods, reason = "tests prepare files below their own temporary directory")]
 
+use ::log as log_crate;
 use scriptworker::config::{
     ArtifactStorage, ConfigErrors, ConfigProblem, DEFAULT_FILE, Environment, FirstSignal, Generation, KEYS,
     Loaded, Rule, State, load,
@@ -183,18 +184,18 @@ fn every_finding_comes_at_once_with_key_expected_and_found() {
     assert_eq!(
         summary(&problems),
         [
-            ("reclaim_interval", Rule::Duplicate),
             ("workdir", Rule::UnknownKey),
             ("artifact_dir", Rule::NeedsToBeDefined),
             ("task_log_dir", Rule::NeedsToBeDefined),
             ("verbose", Rule::WrongType),
             ("poll_interval", Rule::WrongType),
             ("task_script[1]", Rule::WrongType),
+            ("provisioner_id", Rule::BadIdentifier),
+            ("reclaim_interval", Rule::Duplicate),
             ("shoe_size", Rule::UnknownKey),
             ("task_max_timeout", Rule::OutOfRange),
+            ("credentials.accessToken", Rule::ToBeFilledIn),
             ("work_dir", Rule::NeedsToBeDefined),
-            ("credentials.accessToken", Rule::NeedsToBeDefined),
-            ("provisioner_id", Rule::BadIdentifier),
         ]
     );
     let by_key: BTreeMap<&str, &ConfigProblem> =
@@ -265,12 +266,25 @@ fn values_beyond_their_type_are_checked() {
         ("reversed_statuses: {1: failure}", "reversed_statuses.1", Rule::OutOfRange),
         (
             "reversed_statuses: {1: internal-error, '01': internal-error}",
-            "reversed_statuses.1",
+            "reversed_statuses.01",
             Rule::Duplicate,
         ),
         ("log_fmt: '%(nope)s'", "log_fmt", Rule::OutOfRange),
         ("log_datefmt: '%!'", "log_datefmt", Rule::OutOfRange),
         ("log_num_backups: 1\nlog_max_backups: 2", "log_num_backups", Rule::Contradiction),
+        (
+            "reversed_statuses: {1: internal-error, '1': internal-error}",
+            "reversed_statuses.1",
+            Rule::Duplicate,
+        ),
+        ("cot_product: firefix", "cot_product", Rule::OutOfRange),
+        (
+            "cot_product: firefox\nsource_env_prefix: {by-cot-product: {xpi: XPI}}",
+            "source_env_prefix.by-cot-product",
+            Rule::NeedsToBeDefined,
+        ),
+        ("valid_vcs_rules: []\ntrusted_vcs_rules: []", "valid_vcs_rules", Rule::Contradiction),
+        ("log_format: xml", "log_format", Rule::OutOfRange),
         ("ed25519_private_key_path: w/key", "work_dir", Rule::DirectoryConflict),
     ] {
         assert_eq!(summary(&place.problems(&with(line))), [(key, rule)], "{line}");
@@ -396,7 +410,8 @@ fn a_worker_that_cannot_verify_or_sign_does_not_start_when_asked_to() {
     let problems = place.problems(&with("verify_chain_of_trust: true"));
     assert_eq!(
         summary(&problems),
-        [("cot_product", Rule::Contradiction), ("verify_chain_of_trust", Rule::Unsupported)]
+        // in one line: the one key asks for the other
+        [("verify_chain_of_trust", Rule::Unsupported), ("cot_product", Rule::Contradiction)]
     );
 }
 
@@ -524,6 +539,10 @@ fn the_log_of_a_loaded_configuration_is_the_one_of_the_process() {
     let config = place.load(&with("verbose: false")).unwrap().config;
     let handle = log::init(&config.log_settings()).unwrap();
     tracing::debug!("not at this level");
+    // libraries that know only the `log` crate, under the same filter
+    log_crate::debug!(target: "somebody", "not at this level either");
+    log_crate::info!(target: "rustls::client", "chatter");
+    log_crate::warn!(target: "rustls::client", "a library\nspeaks");
     tracing::info!(worker = config.worker_id.as_str(), "up");
     handle.append_lines(tracing::Level::INFO, "script", [&b"from the script"[..]]);
     let text = std::io::read_to_string(std::fs::File::open(config.worker_log()).unwrap()).unwrap();
@@ -536,6 +555,8 @@ fn the_log_of_a_loaded_configuration_is_the_one_of_the_process() {
         );
     }
     let rest: Vec<&str> = lines.iter().map(|(_, rest)| *rest).collect();
+    assert_eq!(rest.first(), Some(&"  WARNING - a library\\nspeaks"));
+    let rest = rest.get(1..).unwrap();
     assert_eq!(rest, ["     INFO - up worker=\"dummy-worker-myname1\"", "     INFO - from the script"]);
     assert!(matches!(log::init(&config.log_settings()), Err(log::LogError::AlreadyLogging)));
 }
@@ -555,10 +576,7 @@ fn the_templates_load_once_they_are_filled_in() {
         let placeholders = place.problems(&text);
         assert_eq!(
             summary(&placeholders),
-            [
-                ("credentials.clientId", Rule::NeedsToBeDefined),
-                ("credentials.accessToken", Rule::NeedsToBeDefined)
-            ],
+            [("credentials.clientId", Rule::ToBeFilledIn), ("credentials.accessToken", Rule::ToBeFilledIn)],
             "{name}"
         );
         let loaded = place.load(&text.replace(": ...", ": filled-in")).unwrap();

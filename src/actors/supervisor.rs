@@ -19,6 +19,7 @@ use scriptworker_core::run::{
     UploadEnd, Verdict,
 };
 use scriptworker_core::task::{MalformedTask, TaskTerms};
+use scriptworker_core::time::BootMillis;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -32,6 +33,8 @@ pub struct Supervisor {
     team: Option<Team>,
     lifecycle: Lifecycle,
     hand: Option<Hand>,
+    /// Since when there is nothing in hand.
+    idle_since: BootMillis,
     /// Where the process's exit code is waited for.
     leave: Option<oneshot::Sender<u8>>,
 }
@@ -39,6 +42,7 @@ pub struct Supervisor {
 /// The run in hand, with everything that its state machine leaves out.
 struct Hand {
     key: RunKey,
+    since: BootMillis,
     run: Run,
     claimed: Box<Claimed>,
     terms: Result<TaskTerms, MalformedTask>,
@@ -54,7 +58,7 @@ impl Supervisor {
     pub fn new(crew: Crew, leave: oneshot::Sender<u8>) -> Self {
         let timeout_ms = u64::try_from(crew.config.shutdown_timeout.as_millis()).unwrap_or(u64::MAX);
         let lifecycle = Lifecycle::new(timeout_ms);
-        Self { crew, team: None, lifecycle, hand: None, leave: Some(leave) }
+        Self { crew, team: None, lifecycle, hand: None, idle_since: boot_now(), leave: Some(leave) }
     }
 
     // ── the life of the process ─────────────────────────────────────────────────────────────────────────────────────
@@ -80,6 +84,20 @@ impl Supervisor {
                 LifeEffect::Exit(code) => self.leave(code),
             }
         }
+    }
+
+    /// The sign of life in the log: whoever watches the age of the file sees that decisions are still made. It comes
+    /// again only when it has been carried out here, so a Supervisor that hangs falls silent.
+    fn say_alive(&mut self, ctx: &mut Context<Self>) {
+        let now = boot_now();
+        match &self.hand {
+            Some(hand) => {
+                let seconds = hand.since.until(now) / 1000;
+                tracing::info!(run = %hand.key, phase = hand.run.phase().name(), "still here, with a run for {seconds} s");
+            }
+            None => tracing::info!("still here, idle for {} s", self.idle_since.until(now) / 1000),
+        }
+        after(ctx, self.crew.config.sign_of_life(), Self::say_alive);
     }
 
     fn leave(&mut self, code: u8) {
@@ -140,7 +158,7 @@ impl Supervisor {
         let (run, effects) = Run::claimed(policy, admission, claimed.renewal.end);
         let newest = claimed.renewal.clone();
         let credentials = Arc::new(RunCredentials::new(Arc::clone(&newest.credentials), newest.end));
-        self.hand = Some(Hand { key, run, claimed, terms, newest, credentials });
+        self.hand = Some(Hand { key, since: boot_now(), run, claimed, terms, newest, credentials });
         self.carry_out(effects, ctx);
         if gives_back {
             self.feed(Event::ShutdownAsked, ctx);
@@ -269,6 +287,7 @@ impl Supervisor {
         if let Some(hand) = self.hand.take() {
             hand.credentials.revoke();
         }
+        self.idle_since = boot_now();
         self.take_work(ctx);
     }
 
@@ -324,6 +343,7 @@ impl Actor for Supervisor {
         ctx.set_mailbox_capacity(Self::MAILBOX);
         self.team = Some(self.crew.start(&posts(ctx)));
         self.take_work(ctx);
+        after(ctx, self.crew.config.sign_of_life(), Self::say_alive);
     }
 }
 

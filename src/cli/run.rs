@@ -1,5 +1,9 @@
 //! `scriptworker run CONFIG`: the worker itself.
 
+mod signals;
+
+use self::signals::Signals;
+
 use crate::actors::crew::Crew;
 use crate::actors::script_runner::{DirectoryError, wipe};
 use crate::actors::supervisor::Supervisor;
@@ -7,17 +11,13 @@ use crate::config::{self, CredentialsConfig, Environment, Loaded};
 use crate::messages::{Notice, Post};
 use crate::taskcluster::{Auth, Credentials, Http, HttpConfig, HttpError, InvalidUrl, RootUrl};
 use crate::telemetry;
-use crate::telemetry::journal::Journal;
 use crate::telemetry::watchdog::{self, Act};
-use actix_rt::{Arbiter, System};
+use actix_rt::{Arbiter, System, SystemRunner};
 use scriptworker_core::run;
-use scriptworker_core::run::lifecycle::Life;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Instant;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 /// The exit code for a worker that cannot start: wrong configuration, no log, no directories.
@@ -42,15 +42,17 @@ enum StartError {
 
 /// Loads, starts, serves. Returns when the worker has left; what still runs in the background ends with the process.
 pub(super) fn run(path: &Path) -> ExitCode {
-    match load(path) {
-        Ok(loaded) => match serve(loaded) {
-            Ok(code) => leave(code),
-            Err(error) => {
-                complain(&format!("scriptworker cannot start: {error}"));
-                ExitCode::from(EXIT_CANNOT_START)
-            }
-        },
-        Err(()) => ExitCode::from(EXIT_CANNOT_START),
+    let system = System::new();
+    // before anything else: a worker that is told to leave while it starts must not miss it
+    let signals = system.block_on(async { Signals::catch() });
+    let Ok(loaded) = load(path) else { return ExitCode::from(EXIT_CANNOT_START) };
+    let served = signals.map_err(StartError::Signals).and_then(|signals| serve(loaded, &system, signals));
+    match served {
+        Ok(code) => leave(code),
+        Err(error) => {
+            complain(&format!("scriptworker cannot start: {error}"));
+            ExitCode::from(EXIT_CANNOT_START)
+        }
     }
 }
 
@@ -78,9 +80,9 @@ fn load(path: &Path) -> Result<Loaded, ()> {
     })
 }
 
-fn serve(loaded: Loaded) -> Result<u8, StartError> {
+fn serve(loaded: Loaded, system: &SystemRunner, signals: Signals) -> Result<u8, StartError> {
     let Loaded { config, credentials, warnings } = loaded;
-    let _log = telemetry::log::init(&config.log_settings())?;
+    let log = telemetry::log::init(&config.log_settings())?;
     for warning in &warnings {
         tracing::warn!("{warning}");
     }
@@ -93,7 +95,6 @@ fn serve(loaded: Loaded) -> Result<u8, StartError> {
     let root_url = RootUrl::parse(crew_config.root_url())?;
     let http = HttpConfig { user_agent: format!("scriptworker {version}"), ..HttpConfig::default() };
     Http::new(http.clone())?;
-    let system = System::new();
     let code = system.block_on(async {
         let (heartbeat, work) = (Arbiter::new(), Arbiter::new());
         let crew = Crew {
@@ -104,12 +105,10 @@ fn serve(loaded: Loaded) -> Result<u8, StartError> {
             auth: Auth::fixed(own_credentials(credentials)),
             http,
         };
-        // before anything is claimed: until then a signal ends the process as it ends any other
-        let signals = Signals::catch().map_err(StartError::Signals)?;
         let (leave, left) = oneshot::channel();
         let supervisor =
             actix::Supervisor::start_in_arbiter(&heartbeat.handle(), |_| Supervisor::new(crew, leave));
-        signals.pass_on(&Post::new(&supervisor, "signals"));
+        signals.pass_on(&Post::new(&supervisor, "signals"), &log);
         let post = Post::new(&supervisor, "watchdog");
         let _watchdog = watchdog::start(move |act| act_on(act, &post)).map_err(StartError::Watchdog)?;
         // a sender that is gone without a word went down with the Supervisor
@@ -146,47 +145,5 @@ fn act_on(act: Act, supervisor: &Post<Notice>) {
             );
             leave(EXIT_SOFTWARE);
         }
-    }
-}
-
-/// The signals that mean something to the worker (worker.md 10).
-struct Signals(Vec<(Signal, &'static str, Option<Life>)>);
-
-impl Signals {
-    /// From now on none of them ends the process.
-    fn catch() -> io::Result<Self> {
-        [
-            (SignalKind::terminate(), "SIGTERM", Some(Life::Terminate)),
-            (SignalKind::interrupt(), "SIGINT", Some(Life::Terminate)),
-            (SignalKind::user_defined1(), "SIGUSR1", Some(Life::Drain)),
-            (SignalKind::user_defined2(), "SIGUSR2", None),
-        ]
-        .into_iter()
-        .map(|(kind, name, life)| Ok((signal(kind)?, name, life)))
-        .collect::<io::Result<_>>()
-        .map(Self)
-    }
-
-    /// Turns them into notices. SIGUSR2 writes down every open message: why a task is stuck.
-    fn pass_on(self, supervisor: &Post<Notice>) {
-        for (mut signals, name, life) in self.0 {
-            let supervisor = supervisor.clone();
-            actix_rt::spawn(async move {
-                while signals.recv().await.is_some() {
-                    tracing::info!("{name} received");
-                    match life {
-                        // undeliverable is logged by the post
-                        Some(life) => drop(supervisor.send(None, Notice::Life(life))),
-                        None => write_journal(),
-                    }
-                }
-            });
-        }
-    }
-}
-
-fn write_journal() {
-    for line in Journal::global().snapshot(Instant::now()).to_text().lines() {
-        tracing::info!("{line}");
     }
 }

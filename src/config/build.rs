@@ -4,6 +4,7 @@ use super::directories::{self, Directories, Place};
 use super::environment::Environment;
 use super::keys::Generation;
 use super::problem::{ConfigProblem, Rule};
+use super::spots::Spots;
 use super::tree::shorten;
 use super::typed::{ArtifactStorage, Config, FirstSignal};
 use crate::telemetry::{LineFormat, LineFormatError};
@@ -25,6 +26,7 @@ pub(super) struct Raw {
     worker_id: String,
     log_datefmt: String,
     log_fmt: String,
+    log_format: String,
     log_max_bytes: u64,
     log_max_backups: u32,
     watch_log_file: bool,
@@ -41,8 +43,8 @@ pub(super) struct Raw {
     artifact_dir: Option<String>,
     task_log_dir: Option<String>,
     log_dir: Option<String>,
-    sign_chain_of_trust: bool,
-    verify_chain_of_trust: bool,
+    pub(super) sign_chain_of_trust: bool,
+    pub(super) verify_chain_of_trust: bool,
     cot_product: Option<String>,
     shutdown_timeout: u64,
     kill_grace: u64,
@@ -61,6 +63,10 @@ pub(super) struct Around<'a> {
     pub(super) generation: Generation,
     /// Files that other keys name: they must survive the wiping of directories.
     pub(super) precious: Vec<Place>,
+    /// Where keys stand.
+    pub(super) spots: &'a Spots,
+    /// Keys that have a mistake already.
+    pub(super) refused: &'a [&'static str],
 }
 
 /// Builds the configuration, or reports why not.
@@ -78,9 +84,15 @@ pub(super) fn build(
     let reversed_statuses = reversed_statuses(&raw.reversed_statuses, problems, warnings);
     check_script(&raw.task_script, problems);
     let dirs = directories(raw, &around, problems, warnings);
-    if raw.verify_chain_of_trust && raw.cot_product.is_none() && around.generation == Generation::Current {
+    if raw.verify_chain_of_trust
+        && raw.cot_product.is_none()
+        && around.generation == Generation::Current
+        && !around.refused.contains(&"cot_product")
+    {
         let expected = "a product, because verify_chain_of_trust is true";
-        problems.push(ConfigProblem::new(Rule::Contradiction, "cot_product", expected, "none"));
+        let problem = ConfigProblem::new(Rule::Contradiction, "cot_product", expected, "none");
+        let at = around.spots.find("cot_product").or_else(|| around.spots.find("verify_chain_of_trust"));
+        problems.push(problem.at(at));
     }
     let [work_dir, artifact_dir, task_log_dir, log_dir] = dirs?;
     Some(Config {
@@ -183,18 +195,19 @@ fn queue_accepts_worker_type(text: &str) -> bool {
 }
 
 fn log_format(raw: &Raw, problems: &mut Vec<ConfigProblem>) -> Option<LineFormat> {
-    match LineFormat::parse(&raw.log_fmt, &raw.log_datefmt) {
-        Ok(format) => Some(format),
-        Err(error) => {
-            let (key, text) = match &error {
-                LineFormatError::Date { .. } => ("log_datefmt", &raw.log_datefmt),
-                _ => ("log_fmt", &raw.log_fmt),
-            };
-            let found = format!("{}: {error}", shorten(text));
-            problems.push(ConfigProblem::new(Rule::OutOfRange, key, "a format this worker knows", found));
-            None
-        }
+    let mut refuse = |key: &str, text: &str, error: LineFormatError| {
+        let found = format!("{}: {error}", shorten(text));
+        problems.push(ConfigProblem::new(Rule::OutOfRange, key, "a format this worker knows", found));
+    };
+    // one by one: each may be wrong
+    if let Err(error) = LineFormat::parse("", &raw.log_datefmt) {
+        refuse("log_datefmt", &raw.log_datefmt, error);
     }
+    if let Err(error) = LineFormat::parse(&raw.log_fmt, "") {
+        refuse("log_fmt", &raw.log_fmt, error);
+    }
+    let format = LineFormat::parse(&raw.log_fmt, &raw.log_datefmt).ok()?;
+    Some(if raw.log_format == "json" { LineFormat::json() } else { format })
 }
 
 fn reversed_statuses(
@@ -213,15 +226,13 @@ fn reversed_statuses(
             problems.push(ConfigProblem::new(Rule::OutOfRange, place, expected, shorten(name)));
             continue;
         };
-        // Keys that are no numbers were refused by the type check.
+        // keys that are no numbers, or the same number twice, were refused by the type check
         let Ok(code) = key.parse::<i64>() else { continue };
         if !(0..=255).contains(&code) {
             let expected = "an exit code from 0 to 255: there are no others";
             warnings.push(ConfigProblem::new(Rule::NoEffect, place.as_str(), expected, key.as_str()));
         }
-        if codes.insert(code, reason).is_some() {
-            problems.push(ConfigProblem::new(Rule::Duplicate, place, "each exit code once", "a second one"));
-        }
+        codes.insert(code, reason);
     }
     (problems.len() == before).then(|| ExitCodes::new(codes))
 }

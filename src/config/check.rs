@@ -2,7 +2,7 @@
 
 use super::keys::{self, Generation, KeySpec, Kind, State};
 use super::problem::{ConfigProblem, Rule, nearest};
-use super::tree::{Node, join, shorten};
+use super::tree::{Data, Node, duplicate, join, shorten};
 
 /// The placeholder of templates for "to be filled in" (config.md 3).
 pub(super) const PLACEHOLDER: &str = "...";
@@ -33,7 +33,7 @@ pub(super) fn check(
         let Some(spec) = known else {
             let close = nearest(&name, keys::KEYS.iter().map(|spec| spec.name));
             let problem = ConfigProblem::new(Rule::UnknownKey, name.as_str(), "a known key", shorten(&name));
-            problems.push(problem.near(close));
+            problems.push(problem.near(close).at(key.at));
             continue;
         };
         let before = problems.len();
@@ -70,13 +70,18 @@ fn warn_about(checked: &Checked, warnings: &mut Vec<ConfigProblem>) {
         if let State::Gone(reason) = spec.state {
             let expected = format!("no such key: {reason}");
             warnings.push(ConfigProblem::new(Rule::NoEffect, spec.name, expected, found()));
-        } else if spec.state == State::Later && spec.generation == other {
+        } else if spec.state == State::Later && spec.generation == other && !is_old_name(spec.name) {
             let scheme = if other == Generation::Classic { "OpenPGP" } else { "ed25519" };
             let expected =
                 format!("no such key: it belongs to the {scheme} scheme, the file is for the other");
             warnings.push(ConfigProblem::new(Rule::NoEffect, spec.name, expected, found()));
         }
     }
+}
+
+/// Whether the key is one that is taken under its new name.
+fn is_old_name(name: &str) -> bool {
+    keys::RENAMED.iter().any(|(old, _)| *old == name)
 }
 
 /// Gives renamed keys their name of today; both names at once contradict each other.
@@ -99,11 +104,11 @@ fn check_value(spec: &KeySpec, value: &Node, problems: &mut Vec<ConfigProblem>) 
     let place = spec.name;
     if value.as_text() == Some(PLACEHOLDER) {
         let found = "the placeholder \"...\"";
-        problems.push(ConfigProblem::new(Rule::NeedsToBeDefined, place, in_words(spec.kind), found));
-    } else if *value == Node::Null {
+        problems.push(ConfigProblem::new(Rule::NeedsToBeDefined, place, spec.kind.to_string(), found));
+    } else if value.data == Data::Null {
         // Without credentials in the file the other sources are asked, so null is as good as absent there.
         if !spec.may_be_null() && spec.kind != Kind::Credentials {
-            let expected = in_words(spec.kind);
+            let expected = spec.kind.to_string();
             problems.push(ConfigProblem::new(Rule::NeedsToBeDefined, place, expected, "null"));
         }
     } else {
@@ -113,52 +118,48 @@ fn check_value(spec: &KeySpec, value: &Node, problems: &mut Vec<ConfigProblem>) 
 
 fn check_kind(kind: Kind, value: &Node, place: &str, secret: bool, problems: &mut Vec<ConfigProblem>) {
     let mut refuse = |rule| {
-        problems.push(ConfigProblem::new(rule, place, in_words(kind), value.describe(secret)));
+        problems.push(ConfigProblem::new(rule, place, kind.to_string(), value.describe(secret)));
     };
-    match (kind, value) {
-        (Kind::Any | Kind::Str, Node::Text(_)) | (Kind::Any, _) | (Kind::Bool, Node::Bool(_)) => {}
-        (Kind::Path, Node::Text(path)) => {
+    match (kind, &value.data) {
+        (Kind::Any | Kind::Str, Data::Text(_)) | (Kind::Any, _) | (Kind::Bool, Data::Bool(_)) => {}
+        (Kind::Path, Data::Text(path)) => {
             if path.is_empty() || path.contains('\0') {
                 refuse(Rule::OutOfRange);
             }
         }
-        (Kind::OneOf(words), Node::Text(word)) => {
+        (Kind::OneOf(words), Data::Text(word)) => {
             if !words.contains(&word.as_str()) {
                 refuse(Rule::OutOfRange);
             }
         }
-        (Kind::Int(least, most), Node::Int(value)) => {
+        (Kind::Int(least, most), Data::Int(value)) => {
             if *value < i128::from(least) || *value > i128::from(most) {
                 refuse(Rule::OutOfRange);
             }
         }
-        (Kind::StrOrList, Node::Text(_)) => {}
-        (Kind::StrList | Kind::StrOrList, Node::List(items)) => {
+        (Kind::StrOrList, Data::Text(_)) => {}
+        (Kind::StrList | Kind::StrOrList, Data::List(items)) => {
             each_item(items, Kind::Str, place, secret, problems);
         }
-        (Kind::List, Node::List(items)) => each_item(items, Kind::Map, place, secret, problems),
-        (Kind::Map | Kind::Credentials, Node::Map(entries)) => {
+        (Kind::List, Data::List(items)) => each_item(items, Kind::Map, place, secret, problems),
+        (Kind::Map | Kind::Credentials, Data::Map(entries)) => {
             for (key, _) in entries {
                 if key.as_text().is_none() {
                     let place = join(place, &key.key_text());
-                    problems.push(ConfigProblem::new(
-                        Rule::WrongType,
-                        place,
-                        "a text as key",
-                        key.type_name(),
-                    ));
+                    let found = key.type_name();
+                    let problem = ConfigProblem::new(Rule::WrongType, place, "a text as key", found);
+                    problems.push(problem.at(key.at));
                 }
             }
         }
-        (Kind::IntMap, Node::Map(entries)) => {
+        (Kind::IntMap, Data::Map(entries)) => {
+            check_int_keys(entries, place, problems);
             for (key, value) in entries {
-                let place = join(place, &key.key_text());
-                check_int_key(key, &place, problems);
-                check_kind(Kind::Str, value, &place, secret, problems);
+                check_kind(Kind::Str, value, &join(place, &key.key_text()), secret, problems);
             }
         }
-        (Kind::ByProduct(inner), value) => match by_product(value) {
-            Some(Node::Map(entries)) => {
+        (Kind::ByProduct(inner), _) => match by_product(value) {
+            Some(Node { data: Data::Map(entries), .. }) => {
                 for (product, value) in entries {
                     let place = format!("{place}.by-cot-product.{}", product.key_text());
                     check_kind(*inner, value, &place, secret, problems);
@@ -175,7 +176,7 @@ fn check_kind(kind: Kind, value: &Node, place: &str, secret: bool, problems: &mu
 }
 
 /// The value under `by-cot-product`, when the value is such a map.
-fn by_product(value: &Node) -> Option<&Node> {
+pub(super) fn by_product(value: &Node) -> Option<&Node> {
     value.get("by-cot-product")
 }
 
@@ -185,36 +186,25 @@ fn each_item(items: &[Node], kind: Kind, place: &str, secret: bool, problems: &m
     }
 }
 
-fn check_int_key(key: &Node, place: &str, problems: &mut Vec<ConfigProblem>) {
-    let whole = match key {
-        Node::Int(value) => i64::try_from(*value).is_ok(),
-        Node::Text(text) => text.parse::<i64>().is_ok(),
-        _ => false,
-    };
-    if !whole {
-        let found = key.describe(false);
-        problems.push(ConfigProblem::new(Rule::WrongType, place, "a whole number as key", found));
-    }
-}
-
-/// The kind in the words of the messages.
-pub(super) fn in_words(kind: Kind) -> String {
-    match kind {
-        Kind::Any => "any value".to_owned(),
-        Kind::Str => "a text".to_owned(),
-        Kind::Path => "a path".to_owned(),
-        Kind::OneOf(words) => format!("one of {}", words.join(", ")),
-        Kind::Int(0, i64::MAX) => "a whole number from 0 on".to_owned(),
-        Kind::Int(least, most) => format!("a whole number from {least} to {most}"),
-        Kind::Bool => "true or false".to_owned(),
-        Kind::StrList => "a list of texts".to_owned(),
-        Kind::StrOrList => "a text or a list of texts".to_owned(),
-        Kind::List => "a list of maps".to_owned(),
-        Kind::Map => "a map with texts as keys".to_owned(),
-        Kind::IntMap => "a map from whole numbers to texts".to_owned(),
-        Kind::Credentials => "a map with clientId and accessToken".to_owned(),
-        Kind::ByProduct(inner) => {
-            format!("{}, or by-cot-product with one for each product", in_words(*inner))
+/// Keys that are whole numbers, written as such or as texts, each number once.
+fn check_int_keys(entries: &[(Node, Node)], place: &str, problems: &mut Vec<ConfigProblem>) {
+    let mut seen: Vec<(i64, &Node)> = Vec::new();
+    for (key, _) in entries {
+        let place = join(place, &key.key_text());
+        let number = match &key.data {
+            Data::Int(value) => i64::try_from(*value).ok(),
+            Data::Text(text) => text.parse::<i64>().ok(),
+            _ => None,
+        };
+        let Some(number) = number else {
+            let found = key.describe(false);
+            let expected = "a whole number as key";
+            problems.push(ConfigProblem::new(Rule::WrongType, place, expected, found).at(key.at));
+            continue;
+        };
+        match seen.iter().find(|(known, _)| *known == number) {
+            Some((_, first)) => problems.push(duplicate(place, first, key)),
+            None => seen.push((number, key)),
         }
     }
 }

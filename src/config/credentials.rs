@@ -3,12 +3,14 @@
 
 use super::check::PLACEHOLDER;
 use super::environment::Environment;
+use super::parse;
 use super::problem::{ConfigProblem, Rule};
-use super::tree::{self, Node};
+use super::spots::Spots;
+use super::tree::{self, Data, Node};
 use scriptworker_core::secret::Secret;
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The worker's own credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +23,17 @@ pub struct CredentialsConfig {
     pub certificate: Option<Secret>,
 }
 
+/// Which source gave the credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Source {
+    /// The configuration file.
+    Config,
+    /// One of the two JSON files.
+    File(PathBuf),
+    /// The environment.
+    Variables,
+}
+
 /// Looks through the sources. `in_file` is the value of `credentials` in the configuration file.
 ///
 /// `None` means that a problem was reported.
@@ -29,9 +42,9 @@ pub(super) fn find(
     env: &Environment,
     problems: &mut Vec<ConfigProblem>,
     warnings: &mut Vec<ConfigProblem>,
-) -> Option<CredentialsConfig> {
+) -> Option<(CredentialsConfig, Source)> {
     if let Some(value) = in_file.filter(|value| value.is_truthy()) {
-        return read(value, problems, warnings);
+        return Some((read(value, problems, warnings)?, Source::Config));
     }
     let home = env.home.as_ref().unwrap_or(&env.system_dir);
     for file in [env.cwd.join("secrets.json"), home.join(".scriptworker")] {
@@ -44,7 +57,7 @@ pub(super) fn find(
         warnings
             .extend(noted.into_iter().map(|problem| ConfigProblem { file: Some(file.clone()), ..problem }));
         if ended {
-            return credentials;
+            return Some((credentials?, Source::File(file)));
         }
     }
     if let (Some(client_id), Some(access_token)) =
@@ -55,7 +68,8 @@ pub(super) fn find(
             check_certificate(text.expose(), "TASKCLUSTER_CERTIFICATE", problems)?;
         }
         let client_id = client_id.expose().to_owned();
-        return Some(CredentialsConfig { client_id, access_token: access_token.clone(), certificate });
+        let credentials = CredentialsConfig { client_id, access_token: access_token.clone(), certificate };
+        return Some((credentials, Source::Variables));
     }
     let expected = "credentials here, in ./secrets.json, in $HOME/.scriptworker (without HOME /etc/.scriptworker) \
                     or in TASKCLUSTER_CLIENT_ID and TASKCLUSTER_ACCESS_TOKEN";
@@ -77,23 +91,24 @@ fn from_file(
         }
         return None;
     }
-    // The parser's message may quote the file, which holds secrets: only the place is taken from it.
-    let node: Node = match serde_json::from_str(&text) {
+    let node = match parse::read_json(&text) {
         Ok(node) => node,
-        Err(error) => {
-            let found = format!("something else at column {}", error.column());
-            let problem = ConfigProblem::new(Rule::Syntax, "", "JSON", found);
-            problems.push(problem.at_line(Some(error.line())));
+        Err(problem) => {
+            problems.push(problem);
             return None;
         }
     };
+    let spots = Spots::of(&node);
     let node = tree::settle(node, "", problems);
-    if !matches!(node, Node::Map(_)) {
+    if !matches!(node.data, Data::Map(_)) {
         problems.push(ConfigProblem::new(Rule::NotAMap, "", "a JSON object", node.type_name()));
         return None;
     }
     let value = node.get("credentials").filter(|value| value.is_truthy())?;
-    read(value, problems, warnings)
+    let credentials = read(value, problems, warnings);
+    spots.locate(problems);
+    spots.locate(warnings);
+    credentials
 }
 
 /// Reads the three fields.
@@ -102,7 +117,7 @@ fn read(
     problems: &mut Vec<ConfigProblem>,
     warnings: &mut Vec<ConfigProblem>,
 ) -> Option<CredentialsConfig> {
-    let Node::Map(entries) = value else {
+    let Data::Map(entries) = &value.data else {
         let found = value.describe(true);
         let expected = "a map with clientId and accessToken";
         problems.push(ConfigProblem::new(Rule::WrongType, "credentials", expected, found));
@@ -141,17 +156,18 @@ fn field(value: &Node, name: &str, needed: bool, problems: &mut Vec<ConfigProble
         let place = tree::join("credentials", name);
         problems.push(ConfigProblem::new(rule, place, "a text", found));
     };
-    match value.get(name) {
-        None | Some(Node::Null) if needed => refuse(Rule::NeedsToBeDefined, "nothing"),
-        Some(Node::Text(text)) if text == PLACEHOLDER => {
-            refuse(Rule::NeedsToBeDefined, "the placeholder \"...\"");
+    let field = value.get(name);
+    match field.map(|field| &field.data) {
+        None | Some(Data::Null) if needed => refuse(Rule::NeedsToBeDefined, "nothing"),
+        Some(Data::Text(text)) if text == PLACEHOLDER => {
+            refuse(Rule::ToBeFilledIn, "the placeholder \"...\"");
         }
-        Some(Node::Text(text)) if text.is_empty() && needed => {
+        Some(Data::Text(text)) if text.is_empty() && needed => {
             refuse(Rule::NeedsToBeDefined, "an empty text")
         }
-        Some(Node::Text(text)) if !text.is_empty() => return Some(text.clone()),
-        None | Some(Node::Null | Node::Text(_)) => {}
-        Some(other) => refuse(Rule::WrongType, other.type_name()),
+        Some(Data::Text(text)) if !text.is_empty() => return Some(text.clone()),
+        None | Some(Data::Null | Data::Text(_)) => {}
+        Some(_) => refuse(Rule::WrongType, field.map_or("", Node::type_name)),
     }
     None
 }

@@ -7,6 +7,7 @@ use BuiltIn::{ByGeneration, Cwd, Json, MustBeGiven, Null, Policy};
 use Generation::{Both, Classic, Current, Own};
 use Kind::{Any, ByProduct, Credentials, Int, IntMap, List, Map, OneOf, Path, Str, StrList, StrOrList};
 use State::{Acts, Gone, Later};
+use std::fmt;
 
 /// The type that a value must have exactly: nothing is converted (config.md 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +39,28 @@ pub enum Kind {
     /// Either a value of the inner kind, or a map with the one key `by-cot-product` that holds one such value per
     /// product (config.md 4), or null.
     ByProduct(&'static Kind),
+}
+
+/// In the words of messages and of the reference.
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Any => f.write_str("any value"),
+            Str => f.write_str("a text"),
+            Path => f.write_str("a path"),
+            OneOf(words) => write!(f, "one of {}", words.join(", ")),
+            Int(0, i64::MAX) => f.write_str("a whole number from 0 on"),
+            Int(least, most) => write!(f, "a whole number from {least} to {most}"),
+            Kind::Bool => f.write_str("true or false"),
+            StrList => f.write_str("a list of texts"),
+            StrOrList => f.write_str("a text or a list of texts"),
+            List => f.write_str("a list of maps"),
+            Map => f.write_str("a map with texts as keys"),
+            IntMap => f.write_str("a map from whole numbers to texts"),
+            Credentials => f.write_str("a map with clientId and accessToken"),
+            ByProduct(inner) => write!(f, "{inner}, or by-cot-product with one for each product"),
+        }
+    }
 }
 
 /// What holds when the file does not have the key.
@@ -117,7 +140,12 @@ impl KeySpec {
 }
 
 /// Old names of keys and what they are called now (config.md 9, C2).
-pub const RENAMED: &[(&str, &str)] = &[("log_num_backups", "log_max_backups")];
+pub const RENAMED: &[(&str, &str)] = &[
+    ("log_num_backups", "log_max_backups"),
+    ("valid_vcs_rules", "trusted_vcs_rules"),
+    ("valid_decision_worker_types", "valid_decision_worker_pools"),
+    ("valid_docker_image_worker_types", "valid_docker_image_worker_pools"),
+];
 
 /// A count of seconds up to a year; the first number is the least that makes sense.
 const fn seconds(least: i64) -> Kind {
@@ -181,6 +209,7 @@ keys! {
     log_num_backups: Int(0, 1000), number(10), Classic, Acts, "old name of log_max_backups";
     log_max_backups: Int(0, 1000), number(10), Current, Acts, "how many rotated files are kept; 0 for no rotation";
     watch_log_file: BOOL, flag(false), Current, Acts, "reopen worker.log when somebody else moved it; switches the own rotation off";
+    log_format: OneOf(&["text", "json"]), text("text"), Own, Acts, "lines of worker.log: by log_fmt, or one JSON object each";
     verbose: BOOL, flag(true), Both, Acts, "log at level DEBUG, and to stderr, too";
 
     // timing and task behaviour (5.2)
@@ -220,9 +249,9 @@ keys! {
     // chain of trust, classic (5.5)
     docker_image_allowlists: Map, Policy, Classic, Later, "allowed image hashes per task type";
     scriptworker_worker_types: StrList, Policy, Classic, Later, "worker types that are scriptworkers";
-    valid_decision_worker_types: StrList, Policy, Classic, Later, "worker types that run decision tasks";
-    valid_docker_image_worker_types: StrList, Policy, Classic, Later, "worker types that build images";
-    valid_vcs_rules: List, Policy, Classic, Later, "repositories that may have restricted scopes";
+    valid_decision_worker_types: StrList, Policy, Classic, Later, "old name of valid_decision_worker_pools; an entry without / is a worker type of any provisioner";
+    valid_docker_image_worker_types: StrList, Policy, Classic, Later, "old name of valid_docker_image_worker_pools; an entry without / is a worker type of any provisioner";
+    valid_vcs_rules: List, Policy, Classic, Later, "old name of trusted_vcs_rules";
 
     // OpenPGP and the key repository, classic (5.6)
     gpg_home: Path, Null, Classic, Later, "own keyring directory";

@@ -4,19 +4,29 @@ use super::build::{self, Around, Raw};
 use super::check::{self, Checked};
 use super::credentials::{self, CredentialsConfig};
 use super::directories::Place;
-use super::environment::Environment;
+use super::environment::{Environment, VARIABLES};
 use super::keys::{BuiltIn, Generation, KEYS, Kind, is_secret};
 use super::problem::{ConfigErrors, ConfigProblem, Rule};
-use super::tree::{self, Node};
+use super::settings::{self, Setting};
+use super::spots::Spots;
+use super::tree::{self, Data, Node};
 use super::typed::Config;
 use super::unsupported::unsupported;
+use super::{parse, products};
 use config::{ConfigBuilder, Map, Source, Value, ValueKind};
 use std::fs::File;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The file that is read when the command line names none (config.md 1).
 pub const DEFAULT_FILE: &str = "scriptworker.yaml";
+
+/// The keys whose defaults the environment can give (config.md 7).
+const FROM_ENVIRONMENT: [(&str, &str); 2] =
+    [("TASKCLUSTER_ROOT_URL", "taskcluster_root_url"), ("SCRIPTWORKER_WORKER_ID", "worker_id")];
+
+/// The origin of what nobody gave.
+pub(super) const BUILT_IN: &str = "built-in";
 
 /// What a good configuration gives.
 #[derive(Debug, Clone)]
@@ -29,39 +39,84 @@ pub struct Loaded {
     pub warnings: Vec<ConfigProblem>,
 }
 
+/// Everything that can be said about a configuration, good or not.
+#[derive(Debug, Clone)]
+pub struct Inspection {
+    /// The file, absolute.
+    pub file: PathBuf,
+    /// What keeps the worker from running with it, in the order of the file; notes (see [`Rule::is_a_note`]) too.
+    pub problems: Vec<ConfigProblem>,
+    /// What may be looked at, in the order of the file.
+    pub warnings: Vec<ConfigProblem>,
+    /// The effective values in the order of [`KEYS`]; empty when the file cannot be read as a map.
+    pub settings: Vec<Setting>,
+    /// Which scheme the file is written for.
+    pub generation: Generation,
+    /// The result, notes aside.
+    parts: Option<(Config, CredentialsConfig)>,
+}
+
 /// Loads the configuration of a worker: built-in values, under the environment's defaults, under the file
 /// (config.md 1; design.md 9).
 ///
 /// # Errors
 /// Everything that is wrong, at once.
 pub fn load(path: Option<&Path>, env: &Environment) -> Result<Loaded, ConfigErrors> {
-    let file = env.cwd.join(path.unwrap_or(Path::new(DEFAULT_FILE)));
-    let mut problems = Vec::new();
-    let mut warnings = Vec::new();
-    let loaded = load_parts(&file, env, &mut problems, &mut warnings);
-    for finding in problems.iter_mut().chain(&mut warnings) {
-        finding.file.get_or_insert_with(|| file.clone());
-    }
-    match loaded {
+    let Inspection { problems, warnings, parts, .. } = inspect(path, env);
+    match parts {
         Some((config, credentials)) if problems.is_empty() => Ok(Loaded { config, credentials, warnings }),
         _ => Err(ConfigErrors { problems, warnings }),
     }
 }
 
-fn load_parts(
-    file: &Path,
-    env: &Environment,
-    problems: &mut Vec<ConfigProblem>,
-    warnings: &mut Vec<ConfigProblem>,
-) -> Option<(Config, CredentialsConfig)> {
-    let entries = match read_file(file, problems) {
-        Ok(entries) => entries,
+/// Goes the same way as [`load`] and keeps what it saw.
+pub fn inspect(path: Option<&Path>, env: &Environment) -> Inspection {
+    let file = env.cwd.join(path.unwrap_or(Path::new(DEFAULT_FILE)));
+    let mut inspection = Inspection {
+        file,
+        problems: Vec::new(),
+        warnings: Vec::new(),
+        settings: Vec::new(),
+        generation: Generation::Current,
+        parts: None,
+    };
+    inspection.parts = inspect_parts(&mut inspection, env);
+    for finding in inspection.problems.iter_mut().chain(&mut inspection.warnings) {
+        if finding.file.is_none() && !VARIABLES.contains(&finding.key.as_str()) {
+            finding.file = Some(inspection.file.clone());
+        }
+    }
+    for list in [&mut inspection.problems, &mut inspection.warnings] {
+        // what is not there has no line, and comes last
+        list.sort_by_key(|finding| (finding.file.clone(), finding.line.unwrap_or(u32::MAX)));
+    }
+    inspection
+}
+
+fn inspect_parts(inspection: &mut Inspection, env: &Environment) -> Option<(Config, CredentialsConfig)> {
+    let Inspection { file, problems, warnings, settings, generation, .. } = inspection;
+    let root = match read_file(file) {
+        Ok(root) => root,
         Err(problem) => {
             problems.push(problem);
             return None;
         }
     };
+    let spots = Spots::of(&root);
+    let entries = match tree::settle(root, "", problems) {
+        Node { data: Data::Map(entries), .. } => entries,
+        other => {
+            let (rule, found) = match other.data {
+                Data::Null => (Rule::Empty, "an empty file"),
+                _ => (Rule::NotAMap, other.type_name()),
+            };
+            problems.push(ConfigProblem::new(rule, "", "a map of keys and values", found));
+            return None;
+        }
+    };
     let checked = check::check(entries, problems, warnings);
+    *generation = checked.generation;
+    products::check(&checked, problems);
     report_missing(&checked, problems);
     let credentials = if checked.refused.contains(&"credentials") {
         None
@@ -69,22 +124,42 @@ fn load_parts(
         let in_file = checked.entries.iter().find(|(spec, _)| spec.kind == Kind::Credentials);
         credentials::find(in_file.map(|(_, value)| value), env, problems, warnings)
     };
-    let raw = match merge(&checked, file, env) {
-        Ok(raw) => raw,
+    let config = match merge(&checked, &spots, env) {
+        Ok((raw, merged)) => {
+            *settings = settings::settings(&checked, merged, credentials.as_ref(), &spots, env);
+            let precious = precious(&checked, env);
+            let (generation, refused) = (checked.generation, &checked.refused);
+            let around = Around { file, env, generation, precious, spots: &spots, refused };
+            problems.extend(unsupported(&raw, &checked));
+            build::build(&raw, around, problems, warnings)
+        }
         Err(problem) => {
             problems.push(problem);
-            return None;
+            None
         }
     };
-    let precious = precious(&checked, env);
-    let around = Around { file, env, generation: checked.generation, precious };
-    let config = build::build(&raw, around, problems, warnings)?;
-    problems.extend(unsupported(&config));
-    Some((config, credentials?))
+    spots.locate(problems);
+    spots.locate(warnings);
+    blame_the_environment(&checked, env, problems);
+    blame_the_environment(&checked, env, warnings);
+    Some((config?, credentials?.0))
 }
 
-/// Reads the file as far as it is a map.
-fn read_file(file: &Path, problems: &mut Vec<ConfigProblem>) -> Result<Vec<(Node, Node)>, ConfigProblem> {
+/// A finding about a value that the environment gave is not about the file.
+fn blame_the_environment(checked: &Checked, env: &Environment, findings: &mut [ConfigProblem]) {
+    for (variable, key) in FROM_ENVIRONMENT {
+        let in_file = checked.entries.iter().any(|(spec, _)| spec.name == key);
+        if in_file || checked.refused.contains(&key) || env.var(variable).is_none() {
+            continue;
+        }
+        for finding in findings.iter_mut().filter(|finding| finding.key == key) {
+            finding.key = variable.to_owned();
+        }
+    }
+}
+
+/// Reads the file.
+fn read_file(file: &Path) -> Result<Node, ConfigProblem> {
     let mut bytes = Vec::new();
     File::open(file)
         .and_then(|mut open| open.read_to_end(&mut bytes))
@@ -93,11 +168,7 @@ fn read_file(file: &Path, problems: &mut Vec<ConfigProblem>) -> Result<Vec<(Node
         let found = format!("other bytes at offset {}", error.utf8_error().valid_up_to());
         ConfigProblem::new(Rule::NotUtf8, "", "UTF-8", found)
     })?;
-    match tree::settle(tree::read(&text)?, "", problems) {
-        Node::Map(entries) => Ok(entries),
-        Node::Null => Err(ConfigProblem::new(Rule::Empty, "", "a map of keys and values", "an empty file")),
-        other => Err(ConfigProblem::new(Rule::NotAMap, "", "a map of keys and values", other.type_name())),
-    }
+    parse::read(&text)
 }
 
 /// Keys that have to be in the file. Credentials have sources of their own.
@@ -105,7 +176,7 @@ fn report_missing(checked: &Checked, problems: &mut Vec<ConfigProblem>) {
     for spec in KEYS.iter().filter(|spec| spec.must_be_given() && spec.kind != Kind::Credentials) {
         let there = checked.entries.iter().any(|(known, _)| known.name == spec.name);
         if !there && !checked.refused.contains(&spec.name) {
-            let expected = format!("{} ({})", check::in_words(spec.kind), spec.meaning);
+            let expected = format!("{} ({})", spec.kind, spec.meaning);
             problems.push(ConfigProblem::new(Rule::NeedsToBeDefined, spec.name, expected, "nothing"));
         }
     }
@@ -137,33 +208,44 @@ impl Source for Layer {
 
 /// Puts the layers on one another. The `config` crate merges nested maps, the rule here is that a key in the file
 /// replaces the whole default: so a default takes part only when no higher layer has its key.
-fn merge(checked: &Checked, file: &Path, env: &Environment) -> Result<Raw, ConfigProblem> {
-    let origin = file.display().to_string();
+fn merge(
+    checked: &Checked,
+    spots: &Spots,
+    env: &Environment,
+) -> Result<(Raw, Map<String, Value>), ConfigProblem> {
     let mut top = Map::new();
     for (spec, value) in checked.entries.iter().filter(|(spec, _)| !is_secret(spec.name)) {
-        top.insert(spec.name.to_owned(), value.to_value(&origin));
+        top.insert(spec.name.to_owned(), value.to_value(&in_file(spots, spec.name)));
     }
     let mut middle = Map::new();
-    for (variable, key) in
-        [("TASKCLUSTER_ROOT_URL", "taskcluster_root_url"), ("SCRIPTWORKER_WORKER_ID", "worker_id")]
-    {
+    for (variable, key) in FROM_ENVIRONMENT {
         if let Some(value) = env.var(variable) {
-            middle.insert(key.to_owned(), Value::new(Some(&variable.to_owned()), value.expose()));
+            let origin = format!("environment variable {variable}");
+            middle.insert(key.to_owned(), Value::new(Some(&origin), value.expose()));
         }
     }
     let mut bottom = Map::new();
     for spec in KEYS.iter().filter(|spec| !top.contains_key(spec.name)) {
         if let Some(kind) = default_value(spec.default, checked.generation, env)? {
-            bottom.insert(spec.name.to_owned(), Value::new(Some(&"built-in value".to_owned()), kind));
+            bottom.insert(spec.name.to_owned(), Value::new(Some(&BUILT_IN.to_owned()), kind));
         }
     }
-    ConfigBuilder::<config::builder::DefaultState>::default()
+    let merged = ConfigBuilder::<config::builder::DefaultState>::default()
         .add_source(Layer(bottom))
         .add_source(Layer(middle))
         .add_source(Layer(top))
         .build()
-        .and_then(config::Config::try_deserialize)
-        .map_err(not_mergeable)
+        .map_err(not_mergeable)?;
+    let values = merged.collect().map_err(not_mergeable)?;
+    Ok((merged.try_deserialize().map_err(not_mergeable)?, values))
+}
+
+/// The origin of what stands in the file.
+pub(super) fn in_file(spots: &Spots, key: &str) -> String {
+    match spots.find(key) {
+        Some(spot) => format!("file line {}", spot.line),
+        None => "file".to_owned(),
+    }
 }
 
 fn not_mergeable(error: impl std::fmt::Display) -> ConfigProblem {
@@ -171,7 +253,7 @@ fn not_mergeable(error: impl std::fmt::Display) -> ConfigProblem {
 }
 
 /// A default as a value; `None` where there is none to merge.
-fn default_value(
+pub(super) fn default_value(
     default: BuiltIn,
     generation: Generation,
     env: &Environment,
@@ -186,7 +268,7 @@ fn default_value(
         BuiltIn::Cwd(name) => env.cwd.join(name).display().to_string().into(),
         BuiltIn::Json(text) => {
             let node: Node = serde_json::from_str(text).map_err(not_mergeable)?;
-            node.to_value(&"built-in value".to_owned()).kind
+            node.to_value(&BUILT_IN.to_owned()).kind
         }
     }))
 }
@@ -209,15 +291,18 @@ mod tests {
         for spec in KEYS {
             let node = match spec.default {
                 BuiltIn::Json(text) => serde_json::from_str(text).unwrap(),
-                BuiltIn::Text(text) => Node::Text(text.to_owned()),
-                BuiltIn::Number(number) => Node::Int(number.into()),
-                BuiltIn::Flag(flag) => Node::Bool(flag),
-                BuiltIn::ByGeneration(_, current) => Node::Int(current.into()),
+                BuiltIn::Text(text) => Data::Text(text.to_owned()).into(),
+                BuiltIn::Number(number) => Data::Int(number.into()).into(),
+                BuiltIn::Flag(flag) => Data::Bool(flag).into(),
+                BuiltIn::ByGeneration(_, current) => Data::Int(current.into()).into(),
                 _ => continue,
             };
             let mut problems = Vec::new();
-            let checked =
-                check::check(vec![(Node::Text(spec.name.to_owned()), node)], &mut problems, &mut Vec::new());
+            let checked = check::check(
+                vec![(Data::Text(spec.name.to_owned()).into(), node)],
+                &mut problems,
+                &mut Vec::new(),
+            );
             assert_eq!(problems, [], "{}", spec.name);
             assert_eq!(checked.entries.len(), 1, "{}", spec.name);
             assert!(

@@ -8,12 +8,17 @@
 //! | file | what it does |
 //! |---|---|
 //! | `keys` | the one table of every key |
-//! | `tree` | the file as a tree with exact types, duplicates found |
+//! | `parse` | from the text to the tree: YAML and JSON |
+//! | `tree` | the file as a tree with positions and exact types, duplicates found |
+//! | `spots` | from key paths to lines |
 //! | `check` | names and types against the table |
+//! | `products` | what `cot_product` asks of the other keys |
 //! | `credentials` | the four sources of the worker's own credentials |
 //! | `load` | the whole way, and the merge |
 //! | `build`, `directories` | rules beyond types; which directory may lie in which |
 //! | `typed` | the result |
+//! | `settings` | the effective values with their origin, for showing |
+//! | `script_config` | what the script's own configuration must have in common with the worker's |
 //! | `unsupported` | what this version must refuse to start with |
 //! | `problem` | findings as facts |
 
@@ -24,7 +29,12 @@ mod directories;
 mod environment;
 mod keys;
 mod load;
+mod parse;
 mod problem;
+mod products;
+mod script_config;
+mod settings;
+mod spots;
 mod tree;
 mod typed;
 mod unsupported;
@@ -32,7 +42,9 @@ mod unsupported;
 pub use credentials::CredentialsConfig;
 pub use environment::{Environment, VARIABLES};
 pub use keys::{BuiltIn, Generation, KEYS, KeySpec, Kind, RENAMED, State, find as find_key, is_secret};
-pub use load::{DEFAULT_FILE, Loaded, load};
+pub use load::{DEFAULT_FILE, Inspection, Loaded, inspect, load};
 pub use problem::{ConfigErrors, ConfigProblem, Rule};
+pub use products::PRODUCTS;
+pub use script_config::compare as compare_script_config;
+pub use settings::Setting;
 pub use typed::{ArtifactStorage, Config, FirstSignal};
-pub use unsupported::unsupported;

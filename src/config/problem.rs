@@ -1,5 +1,6 @@
 //! What can be wrong with a configuration, as facts: where, what was expected, what stood there.
 
+use super::tree::Spot;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -26,16 +27,28 @@ pub enum Rule {
     OutOfRange,
     /// The value is missing, null, or still the placeholder `...`.
     NeedsToBeDefined,
+    /// A credential is still the placeholder `...`: right for a file that is filled in where it is deployed, and
+    /// nothing to run with.
+    ToBeFilledIn,
     /// An identifier with characters or a length that the queue refuses.
     BadIdentifier,
     /// Two directories must not be like this to each other.
     DirectoryConflict,
     /// Two keys do not go together.
     Contradiction,
+    /// The script's configuration names another directory than the worker's.
+    ScriptDiffers,
     /// This version cannot do what is asked for.
     Unsupported,
     /// The value is accepted and has no effect.
     NoEffect,
+}
+
+impl Rule {
+    /// Whether a finding of this rule is no mistake of the file: the worker must not run with it, a check passes.
+    pub fn is_a_note(self) -> bool {
+        matches!(self, Self::Unsupported | Self::ToBeFilledIn)
+    }
 }
 
 /// One finding.
@@ -43,8 +56,10 @@ pub enum Rule {
 pub struct ConfigProblem {
     /// The file it was found in; none when it comes from elsewhere (environment).
     pub file: Option<PathBuf>,
-    /// The line, where it is known.
-    pub line: Option<usize>,
+    /// The line, from 1; none when the finding is about something that is not there.
+    pub line: Option<u32>,
+    /// The column in that line, from 1.
+    pub column: Option<u32>,
     /// The place inside, such as `task_script[1]` or `credentials.clientId`; empty for the whole file.
     pub key: String,
     /// The broken rule.
@@ -68,6 +83,7 @@ impl ConfigProblem {
         Self {
             file: None,
             line: None,
+            column: None,
             key: key.into(),
             rule,
             expected: expected.into(),
@@ -76,8 +92,9 @@ impl ConfigProblem {
         }
     }
 
-    pub(super) fn at_line(mut self, line: Option<usize>) -> Self {
-        self.line = line;
+    pub(super) fn at(mut self, spot: Option<Spot>) -> Self {
+        self.line = spot.map(|spot| spot.line);
+        self.column = spot.map(|spot| spot.column);
         self
     }
 
@@ -93,6 +110,9 @@ impl fmt::Display for ConfigProblem {
             write!(f, "{}", file.display())?;
             if let Some(line) = self.line {
                 write!(f, ":{line}")?;
+                if let Some(column) = self.column {
+                    write!(f, ":{column}")?;
+                }
             }
             f.write_str(": ")?;
         }
@@ -196,11 +216,12 @@ mod tests {
             ConfigProblem::new(Rule::UnknownKey, "verbos", "a known key", "verbos").near(Some("verbose"));
         problem.file = Some("/a/b.yaml".into());
         problem.line = Some(3);
+        problem.column = Some(7);
         let warning = ConfigProblem::new(Rule::NoEffect, "gpg_path", "nothing", "a text");
         let errors = ConfigErrors { problems: vec![problem], warnings: vec![warning] };
         assert_eq!(
             errors.to_string(),
-            "/a/b.yaml:3: verbos: expected a known key, found verbos (did you mean verbose?)\n\
+            "/a/b.yaml:3:7: verbos: expected a known key, found verbos (did you mean verbose?)\n\
              warning: gpg_path: expected nothing, found a text"
         );
     }

@@ -1,13 +1,27 @@
-//! The configuration file as a tree that keeps what a plain map would lose: the order of keys, duplicate keys, and
-//! the exact type of every value. It knows nothing about which keys exist.
+//! The configuration file as a tree that keeps what a plain map would lose: where everything stands, the order of
+//! keys, duplicate keys, and the exact type of every value. It knows nothing about which keys exist.
 
 use super::problem::{ConfigProblem, Rule};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
-/// One value of the file.
+/// A place in a file; both numbers count from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Spot {
+    pub(super) line: u32,
+    pub(super) column: u32,
+}
+
+/// One value of the file and where it begins, if that is known.
+#[derive(Debug, Clone)]
+pub(super) struct Node {
+    pub(super) at: Option<Spot>,
+    pub(super) data: Data,
+}
+
+/// What stands there.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Node {
+pub(super) enum Data {
     Null,
     Bool(bool),
     Int(i128),
@@ -17,79 +31,92 @@ pub(super) enum Node {
     Map(Vec<(Node, Node)>),
 }
 
+/// Two values are the same wherever they stand.
+impl PartialEq for Node {
+    fn eq(&self, other: &Self) -> bool {
+        self.data == other.data
+    }
+}
+
+impl From<Data> for Node {
+    fn from(data: Data) -> Self {
+        Self { at: None, data }
+    }
+}
+
 impl Node {
     /// The type in the words of the messages.
     pub(super) fn type_name(&self) -> &'static str {
-        match self {
-            Self::Null => "null",
-            Self::Bool(_) => "a boolean",
-            Self::Int(_) => "a whole number",
-            Self::Float(_) => "a number with a fraction",
-            Self::Text(_) => "a text",
-            Self::List(_) => "a list",
-            Self::Map(_) => "a map",
+        match &self.data {
+            Data::Null => "null",
+            Data::Bool(_) => "a boolean",
+            Data::Int(_) => "a whole number",
+            Data::Float(_) => "a number with a fraction",
+            Data::Text(_) => "a text",
+            Data::List(_) => "a list",
+            Data::Map(_) => "a map",
         }
     }
 
     /// Type and value for a message; only the type when it must not be shown.
     pub(super) fn describe(&self, secret: bool) -> String {
         let name = self.type_name();
-        match self {
+        match &self.data {
             _ if secret => format!("{name} (not shown)"),
-            Self::Bool(value) => format!("{name} ({value})"),
-            Self::Int(value) => format!("{name} ({value})"),
-            Self::Float(value) => format!("{name} ({value:?})"),
-            Self::Text(value) => format!("{name} ({})", shorten(value)),
-            Self::Null | Self::List(_) | Self::Map(_) => name.to_owned(),
+            Data::Bool(value) => format!("{name} ({value})"),
+            Data::Int(value) => format!("{name} ({value})"),
+            Data::Float(value) => format!("{name} ({value:?})"),
+            Data::Text(value) => format!("{name} ({})", shorten(value)),
+            Data::Null | Data::List(_) | Data::Map(_) => name.to_owned(),
         }
     }
 
     /// The value of a key of a map.
     pub(super) fn get(&self, key: &str) -> Option<&Node> {
-        let Self::Map(entries) = self else { return None };
+        let Data::Map(entries) = &self.data else { return None };
         entries.iter().find_map(|(name, value)| (name.as_text() == Some(key)).then_some(value))
     }
 
     /// The text, when it is one.
     pub(super) fn as_text(&self) -> Option<&str> {
-        if let Self::Text(text) = self { Some(text) } else { None }
+        if let Data::Text(text) = &self.data { Some(text) } else { None }
     }
 
     /// How a key looks in a key path.
     pub(super) fn key_text(&self) -> String {
-        match self {
-            Self::Text(text) => text.clone(),
-            Self::Int(value) => value.to_string(),
-            Self::Bool(value) => value.to_string(),
-            other => format!("({})", other.type_name()),
+        match &self.data {
+            Data::Text(text) => text.clone(),
+            Data::Int(value) => value.to_string(),
+            Data::Bool(value) => value.to_string(),
+            _ => format!("({})", self.type_name()),
         }
     }
 
     /// False for what the seed's loader takes as "not there": null, false, zero and everything empty (config.md 2).
     pub(super) fn is_truthy(&self) -> bool {
-        match self {
-            Self::Null => false,
-            Self::Bool(value) => *value,
-            Self::Int(value) => *value != 0,
-            Self::Float(value) => *value != 0.0,
-            Self::Text(text) => !text.is_empty(),
-            Self::List(items) => !items.is_empty(),
-            Self::Map(entries) => !entries.is_empty(),
+        match &self.data {
+            Data::Null => false,
+            Data::Bool(value) => *value,
+            Data::Int(value) => *value != 0,
+            Data::Float(value) => *value != 0.0,
+            Data::Text(text) => !text.is_empty(),
+            Data::List(items) => !items.is_empty(),
+            Data::Map(entries) => !entries.is_empty(),
         }
     }
 
     /// The same value for the `config` crate. Numbers beyond 64 bits do not occur: the type check was before.
     pub(super) fn to_value(&self, origin: &String) -> config::Value {
-        let kind = match self {
-            Self::Null => config::ValueKind::Nil,
-            Self::Bool(value) => (*value).into(),
-            Self::Int(value) => config::ValueKind::I128(*value),
-            Self::Float(value) => (*value).into(),
-            Self::Text(text) => text.clone().into(),
-            Self::List(items) => {
+        let kind = match &self.data {
+            Data::Null => config::ValueKind::Nil,
+            Data::Bool(value) => (*value).into(),
+            Data::Int(value) => config::ValueKind::I128(*value),
+            Data::Float(value) => (*value).into(),
+            Data::Text(text) => text.clone().into(),
+            Data::List(items) => {
                 config::ValueKind::Array(items.iter().map(|item| item.to_value(origin)).collect())
             }
-            Self::Map(entries) => config::ValueKind::Table(
+            Data::Map(entries) => config::ValueKind::Table(
                 entries.iter().map(|(key, value)| (key.key_text(), value.to_value(origin))).collect(),
             ),
         };
@@ -111,54 +138,56 @@ pub(super) fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
-/// Reads YAML (JSON is a part of it).
-pub(super) fn read(text: &str) -> Result<Node, ConfigProblem> {
-    let node: Node = serde_yaml_ng::from_str(text).map_err(|error| {
-        let line = error.location().map(|place| place.line());
-        ConfigProblem::new(Rule::Syntax, "", "YAML or JSON", error.to_string()).at_line(line)
-    })?;
-    Ok(node)
-}
-
 /// Reports every key that a map has twice, at any depth, and carries out `<<` (merge) keys, as the seed's loader
 /// did: what the map itself says wins over what is merged in.
 pub(super) fn settle(node: Node, path: &str, problems: &mut Vec<ConfigProblem>) -> Node {
-    match node {
-        Node::List(items) => Node::List(
+    let data = match node.data {
+        Data::List(items) => Data::List(
             items
                 .into_iter()
                 .enumerate()
                 .map(|(index, item)| settle(item, &format!("{path}[{index}]"), problems))
                 .collect(),
         ),
-        Node::Map(entries) => {
-            let mut own: Vec<(Node, Node)> = Vec::with_capacity(entries.len());
-            let mut merged = Vec::new();
-            for (key, value) in entries {
-                let place = join(path, &key.key_text());
-                let value = settle(value, &place, problems);
-                if key.as_text() == Some("<<") {
-                    merge_sources(value, &place, &mut merged, problems);
-                } else if own.iter().any(|(known, _)| *known == key) {
-                    problems.push(ConfigProblem::new(
-                        Rule::Duplicate,
-                        place,
-                        "each key once",
-                        "a second one",
-                    ));
-                } else {
-                    own.push((key, value));
-                }
-            }
-            for (key, value) in merged {
-                if !own.iter().any(|(known, _)| *known == key) {
-                    own.push((key, value));
-                }
-            }
-            Node::Map(own)
-        }
+        Data::Map(entries) => Data::Map(settle_map(entries, path, problems)),
         plain => plain,
+    };
+    Node { at: node.at, data }
+}
+
+fn settle_map(
+    entries: Vec<(Node, Node)>,
+    path: &str,
+    problems: &mut Vec<ConfigProblem>,
+) -> Vec<(Node, Node)> {
+    let mut own: Vec<(Node, Node)> = Vec::with_capacity(entries.len());
+    let mut merged = Vec::new();
+    for (key, value) in entries {
+        let place = join(path, &key.key_text());
+        let value = settle(value, &place, problems);
+        if key.as_text() == Some("<<") {
+            merge_sources(value, &place, &mut merged, problems);
+        } else if let Some((first, _)) = own.iter().find(|(known, _)| *known == key) {
+            problems.push(duplicate(place, first, &key));
+        } else {
+            own.push((key, value));
+        }
     }
+    for (key, value) in merged {
+        if !own.iter().any(|(known, _)| *known == key) {
+            own.push((key, value));
+        }
+    }
+    own
+}
+
+/// The finding about a key that stands there a second time.
+pub(super) fn duplicate(place: String, first: &Node, second: &Node) -> ConfigProblem {
+    let found = match first.at {
+        Some(spot) => format!("a second one (the first is in line {})", spot.line),
+        None => "a second one".to_owned(),
+    };
+    ConfigProblem::new(Rule::Duplicate, place, "each key once", found).at(second.at)
 }
 
 fn merge_sources(
@@ -167,22 +196,21 @@ fn merge_sources(
     merged: &mut Vec<(Node, Node)>,
     problems: &mut Vec<ConfigProblem>,
 ) {
-    match value {
-        Node::Map(entries) => merged.extend(entries),
-        Node::List(items) => {
+    let refuse = |expected, node: &Node| {
+        ConfigProblem::new(Rule::WrongType, place, expected, node.describe(true)).at(node.at)
+    };
+    match value.data {
+        Data::Map(entries) => merged.extend(entries),
+        Data::List(items) => {
             for item in items {
-                if let Node::Map(entries) = item {
-                    merged.extend(entries);
+                if matches!(item.data, Data::Map(_)) {
+                    merge_sources(item, place, merged, problems);
                 } else {
-                    let found = item.describe(true);
-                    problems.push(ConfigProblem::new(Rule::WrongType, place, "maps to merge", found));
+                    problems.push(refuse("maps to merge", &item));
                 }
             }
         }
-        other => {
-            let found = other.describe(true);
-            problems.push(ConfigProblem::new(Rule::WrongType, place, "a map to merge", found));
-        }
+        _ => problems.push(refuse("a map to merge", &value)),
     }
 }
 
@@ -202,40 +230,40 @@ impl<'de> Visitor<'de> for NodeVisitor {
     }
 
     fn visit_unit<E: de::Error>(self) -> Result<Node, E> {
-        Ok(Node::Null)
+        Ok(Data::Null.into())
     }
 
     fn visit_none<E: de::Error>(self) -> Result<Node, E> {
-        Ok(Node::Null)
+        Ok(Data::Null.into())
     }
 
     fn visit_bool<E: de::Error>(self, value: bool) -> Result<Node, E> {
-        Ok(Node::Bool(value))
+        Ok(Data::Bool(value).into())
     }
 
     fn visit_i64<E: de::Error>(self, value: i64) -> Result<Node, E> {
-        Ok(Node::Int(value.into()))
+        Ok(Data::Int(value.into()).into())
     }
 
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<Node, E> {
-        Ok(Node::Int(value.into()))
+        Ok(Data::Int(value.into()).into())
     }
 
     fn visit_i128<E: de::Error>(self, value: i128) -> Result<Node, E> {
-        Ok(Node::Int(value))
+        Ok(Data::Int(value).into())
     }
 
     /// Numbers that no key accepts anyway: the greatest of the type stands for them all.
     fn visit_u128<E: de::Error>(self, value: u128) -> Result<Node, E> {
-        Ok(Node::Int(i128::try_from(value).unwrap_or(i128::MAX)))
+        Ok(Data::Int(i128::try_from(value).unwrap_or(i128::MAX)).into())
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Node, E> {
-        Ok(Node::Float(value))
+        Ok(Data::Float(value).into())
     }
 
     fn visit_str<E: de::Error>(self, value: &str) -> Result<Node, E> {
-        Ok(Node::Text(value.to_owned()))
+        Ok(Data::Text(value.to_owned()).into())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Node, A::Error> {
@@ -243,7 +271,7 @@ impl<'de> Visitor<'de> for NodeVisitor {
         while let Some(item) = items.next_element()? {
             list.push(item);
         }
-        Ok(Node::List(list))
+        Ok(Data::List(list).into())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Node, A::Error> {
@@ -251,12 +279,13 @@ impl<'de> Visitor<'de> for NodeVisitor {
         while let Some(entry) = entries.next_entry()? {
             map.push(entry);
         }
-        Ok(Node::Map(map))
+        Ok(Data::Map(map).into())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::parse::read;
     use super::*;
 
     fn settled(text: &str) -> (Node, Vec<ConfigProblem>) {
@@ -266,33 +295,13 @@ mod tests {
     }
 
     #[test]
-    fn keeps_exact_types() {
-        let (node, problems) = settled(
-            "{a: 1, b: 1.0, c: '1', d: true, e: 'true', f: ~, g: [1, x], h: 0x10, i: 99999999999999999999}",
-        );
-        assert_eq!(problems, []);
-        for (key, expected) in [
-            ("a", Node::Int(1)),
-            ("b", Node::Float(1.0)),
-            ("c", Node::Text("1".into())),
-            ("d", Node::Bool(true)),
-            ("e", Node::Text("true".into())),
-            ("f", Node::Null),
-            ("g", Node::List(vec![Node::Int(1), Node::Text("x".into())])),
-            ("h", Node::Int(16)),
-            ("i", Node::Int(99_999_999_999_999_999_999)),
-        ] {
-            assert_eq!(node.get(key), Some(&expected), "{key}");
-        }
-    }
-
-    #[test]
     fn finds_every_duplicate_at_any_depth() {
         let (node, problems) = settled("a: 1\na: 2\nb:\n  - {c: 1, c: 2}\n1: x\n1: y\n");
-        let places: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
-        assert_eq!(places, ["a", "b[0].c", "1"]);
+        let places: Vec<_> = problems.iter().map(|problem| (problem.key.as_str(), problem.line)).collect();
+        assert_eq!(places, [("a", Some(2)), ("b[0].c", Some(4)), ("1", Some(6))]);
         assert!(problems.iter().all(|problem| problem.rule == Rule::Duplicate));
-        assert_eq!(node.get("a"), Some(&Node::Int(1)));
+        assert_eq!(&*problems[0].found, "a second one (the first is in line 1)");
+        assert_eq!(node.get("a"), Some(&Data::Int(1).into()));
     }
 
     #[test]
@@ -303,30 +312,14 @@ mod tests {
 
     #[test]
     fn merges_anchors_and_lets_the_map_itself_win() {
-        let (node, problems) = settled("base: &b {x: 1, y: 2}\nderived:\n  <<: *b\n  y: 3\n");
+        let (node, problems) = settled("base: &b {x: 1, y: 2}\nderived:\n  <<: [*b, {z: 4}]\n  y: 3\n");
         assert_eq!(problems, []);
         let derived = node.get("derived").unwrap();
-        assert_eq!((derived.get("x"), derived.get("y")), (Some(&Node::Int(1)), Some(&Node::Int(3))));
-        let (_, problems) = settled("a: {<<: 1}");
-        assert_eq!(problems[0].rule, Rule::WrongType);
-    }
-
-    #[test]
-    fn bad_yaml_has_a_line_and_a_tag_is_no_plain_value() {
-        let problem = read("a: 1\nb: [1, 2\nc: 3\n").unwrap_err();
-        assert_eq!(problem.rule, Rule::Syntax);
-        assert!(problem.line.is_some_and(|line| line >= 2), "{problem:?}");
-        assert_eq!(read("a: !python/object:os.system x\n").unwrap_err().rule, Rule::Syntax);
-        assert_eq!(read("a: 1\n---\nb: 2\n").unwrap_err().rule, Rule::Syntax);
-    }
-
-    #[test]
-    fn aliases_cannot_explode() {
-        let mut text = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
-        for level in 1..12 {
-            let below = format!("*a{}", level - 1);
-            text.push_str(&format!("a{level}: &a{level} [{}]\n", [below.as_str(); 10].join(", ")));
+        for (key, value) in [("x", 1), ("y", 3), ("z", 4)] {
+            assert_eq!(derived.get(key), Some(&Data::Int(value).into()), "{key}");
         }
-        assert_eq!(read(&text).unwrap_err().rule, Rule::Syntax);
+        let (_, problems) = settled("a:\n  <<: 1\nb:\n  <<:\n    - {}\n    - [{x: 1}]\n");
+        let found: Vec<_> = problems.iter().map(|problem| (problem.rule, problem.line)).collect();
+        assert_eq!(found, [(Rule::WrongType, Some(2)), (Rule::WrongType, Some(6))]);
     }
 }

@@ -108,6 +108,12 @@ impl Config {
         self.root_url.as_str().trim_end_matches('/')
     }
 
+    /// How often the log gets a sign of life: at least twice in the time between two renewals, because the probe of
+    /// today's deployment allows that time and a minute (production-contract.md 1.5), and at least once a minute.
+    pub fn sign_of_life(&self) -> Duration {
+        (self.reclaim_interval / 2).min(Duration::from_secs(60))
+    }
+
     /// How the worker logs (worker.md 12). A watched file is never rotated by the worker itself.
     pub fn log_settings(&self) -> LogSettings {
         let rotation = match (self.watch_log_file, self.log_max_bytes, self.log_max_backups) {

@@ -257,8 +257,15 @@ fn refusal(status: u16, bytes: &[u8], retry_after: Option<Duration>, skew_s: Opt
 }
 
 fn not_json(status: u16, bytes: &[u8]) -> Failure {
-    let start = bytes.get(..bytes.len().min(1000)).unwrap_or_default();
-    Failure::NotJson { status, start: scrub(&String::from_utf8_lossy(start), 200) }
+    let start = String::from_utf8_lossy(bytes.get(..bytes.len().min(1000)).unwrap_or_default());
+    // A page of a proxy is worth showing. What was meant to be an answer, and was cut, may hold the credentials of a
+    // claim or a signed URL.
+    let start = if start.trim_start().starts_with(['{', '[']) {
+        format!("like JSON, {} bytes", bytes.len())
+    } else {
+        scrub(&start, 200)
+    };
+    Failure::NotJson { status, start }
 }
 
 /// Reads an answer as JSON; a large one on a thread where that may take its time.

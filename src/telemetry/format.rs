@@ -1,8 +1,9 @@
 //! The format of log lines: Python's `%(name)8s` templates and strftime dates, as the configuration keys `log_fmt`
 //! and `log_datefmt` have always been written (worker.md 12).
 
+use super::json_line;
 use chrono::format::{Item, StrftimeItems};
-use chrono::{DateTime, Local};
+use chrono::{DateTime, Local, SecondsFormat};
 use std::fmt::Write as _;
 
 /// A template that cannot be understood.
@@ -100,11 +101,16 @@ enum Piece {
     Field { field: Field, left: bool, zero: bool, width: usize, precision: Option<usize> },
 }
 
-/// A compiled template.
+/// How a line looks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LineFormat {
-    pieces: Vec<Piece>,
-    date: String,
+pub struct LineFormat(Style);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Style {
+    /// By a compiled template.
+    Template { pieces: Vec<Piece>, date: String },
+    /// One JSON object.
+    Json,
 }
 
 /// What one line is about. Texts are put in as they are: whoever fills the record escapes control characters.
@@ -117,6 +123,8 @@ pub(super) struct Record<'a> {
     pub(super) line: Option<u32>,
     pub(super) thread: &'a str,
     pub(super) message: &'a str,
+    /// What belongs to the message; a template has it in the message already.
+    pub(super) fields: &'a serde_json::Map<String, serde_json::Value>,
 }
 
 impl LineFormat {
@@ -151,43 +159,63 @@ impl LineFormat {
         if !literal.is_empty() {
             pieces.push(Piece::Literal(literal));
         }
-        Ok(Self { pieces, date: date.to_owned() })
+        Ok(Self(Style::Template { pieces, date: date.to_owned() }))
+    }
+
+    /// One JSON object a line: `time` (RFC 3339, UTC, milliseconds), `level`, `target`, `message`, `fields`.
+    pub fn json() -> Self {
+        Self(Style::Json)
+    }
+
+    /// Whether the fields of a record are written apart from its message.
+    pub(super) fn is_json(&self) -> bool {
+        self.0 == Style::Json
     }
 
     /// The date of a record as this format writes it.
     pub(super) fn date(&self, when: DateTime<Local>) -> String {
-        when.format(&self.date).to_string()
+        match &self.0 {
+            Style::Template { date, .. } => when.format(date).to_string(),
+            Style::Json => when.to_utc().to_rfc3339_opts(SecondsFormat::Millis, true),
+        }
     }
 
     /// Appends one line with its line feed. `date` is what [`LineFormat::date`] gave: many lines share it.
     pub(super) fn render(&self, record: &Record<'_>, date: &str, out: &mut String) {
-        for piece in &self.pieces {
-            match piece {
-                Piece::Literal(text) => out.push_str(text),
-                Piece::Field { field, left, zero, width, precision } => {
-                    let mut numbers = String::new();
-                    let text = field_text(*field, record, date, &mut numbers);
-                    let cut = match precision {
-                        Some(most) if !field.is_number() => {
-                            text.char_indices().nth(*most).map_or(text, |(end, _)| text.split_at(end).0)
-                        }
-                        _ => text,
-                    };
-                    let fill = width.saturating_sub(if *width == 0 { 0 } else { cut.chars().count() });
-                    match (*left, *zero && field.is_number()) {
-                        (true, _) => {
-                            out.push_str(cut);
-                            out.extend(std::iter::repeat_n(' ', fill));
-                        }
-                        (false, zeros) => {
-                            out.extend(std::iter::repeat_n(if zeros { '0' } else { ' ' }, fill));
-                            out.push_str(cut);
-                        }
+        match &self.0 {
+            Style::Template { pieces, .. } => render_pieces(pieces, record, date, out),
+            Style::Json => json_line::render(record, date, out),
+        }
+        out.push('\n');
+    }
+}
+
+fn render_pieces(pieces: &[Piece], record: &Record<'_>, date: &str, out: &mut String) {
+    for piece in pieces {
+        match piece {
+            Piece::Literal(text) => out.push_str(text),
+            Piece::Field { field, left, zero, width, precision } => {
+                let mut numbers = String::new();
+                let text = field_text(*field, record, date, &mut numbers);
+                let cut = match precision {
+                    Some(most) if !field.is_number() => {
+                        text.char_indices().nth(*most).map_or(text, |(end, _)| text.split_at(end).0)
+                    }
+                    _ => text,
+                };
+                let fill = width.saturating_sub(if *width == 0 { 0 } else { cut.chars().count() });
+                match (*left, *zero && field.is_number()) {
+                    (true, _) => {
+                        out.push_str(cut);
+                        out.extend(std::iter::repeat_n(' ', fill));
+                    }
+                    (false, zeros) => {
+                        out.extend(std::iter::repeat_n(if zeros { '0' } else { ' ' }, fill));
+                        out.push_str(cut);
                     }
                 }
             }
         }
-        out.push('\n');
     }
 }
 
@@ -293,6 +321,7 @@ mod tests {
             line: Some(42),
             thread: "main",
             message: "claimed 100% of it",
+            fields: &serde_json::Map::new(),
         };
         let mut out = String::new();
         format.render(&record, &format.date(when), &mut out);

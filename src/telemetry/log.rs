@@ -3,15 +3,16 @@
 //! Lines come from `tracing` events, or in bulk through [`LogHandle::append_lines`] for the output of scripts. One
 //! event is one line, whatever its message holds: control characters are escaped, so nothing can forge a line.
 
+use super::bridge;
+use super::event::EventText;
 use super::format::{LineFormat, Record};
 use super::log_file::LogFile;
 use chrono::Local;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
-use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -56,8 +57,8 @@ pub enum LogError {
 #[derive(Clone)]
 pub struct LogHandle(Arc<Sink>);
 
-struct Sink {
-    format: LineFormat,
+pub(super) struct Sink {
+    pub(super) format: LineFormat,
     level: LevelFilter,
     outputs: Mutex<Outputs>,
 }
@@ -83,6 +84,7 @@ pub fn init(settings: &LogSettings) -> Result<LogHandle, LogError> {
     let handle = LogHandle::open(settings, copy)?;
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(handle.layer()))
         .map_err(|_| LogError::AlreadyLogging)?;
+    bridge::install(Arc::clone(&handle.0)).map_err(|_| LogError::AlreadyLogging)?;
     Ok(handle)
 }
 
@@ -101,9 +103,15 @@ impl LogHandle {
 
     /// What `tracing` has to be given, filter included.
     pub fn layer<S: Subscriber + for<'span> LookupSpan<'span>>(&self) -> impl Layer<S> + use<S> {
-        let quiet = QUIET.into_iter().map(|target| (target, LevelFilter::WARN));
-        let filter = Targets::new().with_default(self.0.level).with_targets(quiet);
-        Lines(Arc::clone(&self.0)).with_filter(filter)
+        Lines(Arc::clone(&self.0)).with_filter(self.0.filter())
+    }
+
+    /// Closes the file and opens whatever has its name now, or makes it anew: what a rotator asks for with SIGHUP.
+    ///
+    /// # Errors
+    /// When that cannot be opened; lines go on into the file that was open.
+    pub fn reopen(&self) -> io::Result<()> {
+        self.0.outputs.lock().unwrap_or_else(PoisonError::into_inner).file.reopen()
     }
 
     /// Writes many lines of somebody else's text at once: the way for script output. Every line gets the same
@@ -117,13 +125,13 @@ impl LogHandle {
         let when = Local::now();
         let date = self.0.format.date(when);
         let thread = std::thread::current();
+        let thread = thread.name().unwrap_or("unnamed");
         let mut text = String::new();
-        let mut message = String::new();
+        let mut message = EventText::new(&self.0.format);
         for line in lines {
-            message.clear();
-            escape_into(&String::from_utf8_lossy(line), &mut message);
-            let thread = thread.name().unwrap_or("unnamed");
-            let record = Record { when, level, target, file: None, line: None, thread, message: &message };
+            message.set_message(&String::from_utf8_lossy(line));
+            let (message, fields) = (message.message(), message.fields());
+            let record = Record { when, level, target, file: None, line: None, thread, message, fields };
             self.0.format.render(&record, &date, &mut text);
         }
         self.0.write(text.as_bytes());
@@ -137,6 +145,19 @@ impl LogHandle {
 }
 
 impl Sink {
+    /// What gets into the log.
+    pub(super) fn filter(&self) -> Targets {
+        let quiet = QUIET.into_iter().map(|target| (target, LevelFilter::WARN));
+        Targets::new().with_default(self.level).with_targets(quiet)
+    }
+
+    /// Writes one record as one line.
+    pub(super) fn write_record(&self, record: &Record<'_>) {
+        let mut line = String::with_capacity(record.message.len() + 64);
+        self.format.render(record, &self.format.date(record.when), &mut line);
+        self.write(line.as_bytes());
+    }
+
     fn write(&self, lines: &[u8]) {
         if lines.is_empty() {
             return;
@@ -157,63 +178,18 @@ struct Lines(Arc<Sink>);
 
 impl<S: Subscriber> Layer<S> for Lines {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let mut message = Message::default();
-        event.record(&mut message);
-        message.text.push_str(&message.fields);
+        let text = EventText::of(event, &self.0.format);
         let metadata = event.metadata();
-        let thread = std::thread::current();
-        let when = Local::now();
-        let record = Record {
-            when,
+        self.0.write_record(&Record {
+            when: Local::now(),
             level: *metadata.level(),
             target: metadata.target(),
             file: metadata.file(),
             line: metadata.line(),
-            thread: thread.name().unwrap_or("unnamed"),
-            message: &message.text,
-        };
-        let mut line = String::with_capacity(message.text.len() + 64);
-        self.0.format.render(&record, &self.0.format.date(when), &mut line);
-        self.0.write(line.as_bytes());
-    }
-}
-
-/// The message and its fields, escaped.
-#[derive(Default)]
-struct Message {
-    text: String,
-    fields: String,
-}
-
-impl Visit for Message {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        if field.name() == "message" {
-            escape_into(value, &mut self.text);
-        } else {
-            // Quoted, so that a value with spaces cannot look like another field.
-            let _ = write!(self.fields, " {}={value:?}", field.name());
-        }
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let text = format!("{value:?}");
-        if field.name() == "message" {
-            escape_into(&text, &mut self.text);
-        } else {
-            let _ = write!(self.fields, " {}=", field.name());
-            escape_into(&text, &mut self.fields);
-        }
-    }
-}
-
-/// Appends a text with its control characters, tabs excepted, written as `\n`, `\u{1b}` and so on.
-fn escape_into(text: &str, out: &mut String) {
-    for letter in text.chars() {
-        if letter.is_control() && letter != '\t' || matches!(letter, '\u{2028}' | '\u{2029}') {
-            out.extend(letter.escape_default());
-        } else {
-            out.push(letter);
-        }
+            thread: std::thread::current().name().unwrap_or("unnamed"),
+            message: text.message(),
+            fields: text.fields(),
+        });
     }
 }
 

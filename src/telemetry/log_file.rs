@@ -1,8 +1,9 @@
 //! The file behind the log: appended to, reopened when somebody moved it, rotated when it is too large. A write that
 //! fails is counted and forgotten: the log never fails the worker.
 
-use crate::fsio;
-use std::fs::{self, File, Metadata};
+use crate::fsio::{self, WriteFile};
+use nix::sys::stat::{FileStat, fstat};
+use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -42,23 +43,24 @@ pub(super) struct LogFile {
 
 #[derive(Debug)]
 struct Open {
-    // The plain file: whether it is still the one under the path can only be asked of the open handle itself.
-    file: File,
+    file: WriteFile,
     identity: (u64, u64),
     size: u64,
 }
 
-fn identity(metadata: &Metadata) -> (u64, u64) {
-    (metadata.dev(), metadata.ino())
+/// Which file it is, whatever its name.
+fn identity(stat: &FileStat) -> (u64, u64) {
+    (stat.st_dev, stat.st_ino)
 }
 
 fn open(path: &Path) -> io::Result<Open> {
     if let Some(dir) = path.parent() {
         fsio::create_dir_all(dir)?;
     }
-    let file = fsio::append(path, MODE)?.into_std();
-    let metadata = file.metadata()?;
-    Ok(Open { file, identity: identity(&metadata), size: metadata.len() })
+    let file = fsio::append(path, MODE)?;
+    // asked of the open file: under its name there may be another one already
+    let stat = fstat(&file)?;
+    Ok(Open { file, identity: identity(&stat), size: u64::try_from(stat.st_size).unwrap_or(0) })
 }
 
 impl LogFile {
@@ -86,17 +88,20 @@ impl LogFile {
         self.failed_writes
     }
 
+    /// Opens the file under its name anew; where that fails, the open one stays.
+    pub(super) fn reopen(&mut self) -> io::Result<()> {
+        self.open = open(&self.path)?;
+        Ok(())
+    }
+
     fn reopen_if_moved(&mut self, now: Instant) -> io::Result<()> {
         if now.saturating_duration_since(self.looked) < WATCH_EVERY {
             return Ok(());
         }
         self.looked = now;
         match fs::metadata(&self.path) {
-            Ok(metadata) if identity(&metadata) == self.open.identity => Ok(()),
-            _ => {
-                self.open = open(&self.path)?;
-                Ok(())
-            }
+            Ok(metadata) if (metadata.dev(), metadata.ino()) == self.open.identity => Ok(()),
+            _ => self.reopen(),
         }
     }
 
@@ -118,14 +123,14 @@ impl LogFile {
             }
         }
         fsio::rename(&self.path, &numbered(1))?;
-        self.open = open(&self.path)?;
-        Ok(())
+        self.reopen()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::File;
 
     fn content(path: &Path) -> String {
         io::read_to_string(File::open(path).unwrap()).unwrap()

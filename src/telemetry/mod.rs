@@ -4,11 +4,16 @@
 //! between actors that is open or was lately, does no I/O, and can be read while an actor hangs. Neither decides
 //! anything, and neither can fail its caller.
 
+mod bridge;
+mod event;
 mod format;
 pub mod journal;
+mod json_line;
 pub mod log;
 mod log_file;
 pub mod watchdog;
+
+pub(crate) use json_line::printable as printable_json;
 
 pub use format::{LineFormat, LineFormatError};
 pub use log::{LogError, LogHandle, LogSettings};

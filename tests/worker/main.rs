@@ -8,11 +8,13 @@
 )]
 #![expect(clippy::disallowed_methods, reason = "tests write files of their own")]
 
+mod canary;
 mod claims;
 mod faults;
 mod guardian;
 mod happy;
 mod limits;
+mod logs;
 mod signals;
 mod statuses;
 mod support;

@@ -185,6 +185,10 @@ impl Site {
         self.queue.wait_for(task, ready, PATIENCE).unwrap_or_else(|error| panic!("{error}\n{}", self.log()))
     }
 
+    pub(crate) fn wait_running(&self, task: &TaskId) {
+        self.wait(task, |status| status["state"] == "running");
+    }
+
     /// Waits until a file of the task's own making is there: the way for a script to say how far it is.
     pub(crate) fn wait_for_file(&self, name: &str) {
         let path = self.path(name);

@@ -1,0 +1,89 @@
+//! `scriptworker check-config CONFIG [--script-config FILE]`: every mistake at once, nothing started, nothing written.
+//!
+//! What only this version cannot do yet, and credentials that are still to be filled in, are notes: the file is
+//! right, so the check passes; `run` refuses to start with it all the same.
+
+use crate::config::{self, ConfigProblem, DEFAULT_FILE, Environment};
+use std::fmt::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// What the check looks at.
+#[derive(clap::Args)]
+pub(super) struct Options {
+    /// The configuration (YAML or JSON).
+    #[arg(value_name = "CONFIG", default_value = DEFAULT_FILE)]
+    config: PathBuf,
+    /// The script's own configuration (YAML or JSON): its work_dir and artifact_dir must be the worker's.
+    #[arg(long, value_name = "FILE")]
+    script_config: Option<PathBuf>,
+}
+
+/// The exit code for a configuration with mistakes.
+pub(super) const EXIT_MISTAKES: u8 = 1;
+
+/// How bad a finding is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Severity {
+    Error,
+    Note,
+    Warning,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Error => "error",
+            Self::Note => "note",
+            Self::Warning => "warning",
+        })
+    }
+}
+
+/// Checks and prints.
+#[expect(clippy::print_stdout, reason = "the findings are the result of this verb")]
+pub(super) fn check_config(options: &Options) -> ExitCode {
+    let environment = match Environment::of_process() {
+        Ok(environment) => environment,
+        Err(error) => return super::cannot_look(&error),
+    };
+    let inspection = config::inspect(Some(&options.config), &environment);
+    let mut findings: Vec<(Severity, &ConfigProblem)> = Vec::new();
+    let (script_problems, script_warnings) = match &options.script_config {
+        Some(path) => config::compare_script_config(path, &inspection, &environment),
+        None => (Vec::new(), Vec::new()),
+    };
+    for problem in inspection.problems.iter().chain(&script_problems) {
+        let severity = if problem.rule.is_a_note() { Severity::Note } else { Severity::Error };
+        findings.push((severity, problem));
+    }
+    let warnings = inspection.warnings.iter().chain(&script_warnings);
+    findings.extend(warnings.map(|warning| (Severity::Warning, warning)));
+    let (text, mistakes) = report(&findings);
+    print!("{text}");
+    if mistakes { ExitCode::from(EXIT_MISTAKES) } else { ExitCode::SUCCESS }
+}
+
+/// The findings, worst first, and a line that sums up; whether there is a mistake among them.
+fn report(findings: &[(Severity, &ConfigProblem)]) -> (String, bool) {
+    let mut text = String::new();
+    let mut sums = Vec::new();
+    for severity in [Severity::Error, Severity::Note, Severity::Warning] {
+        let mut count = 0;
+        for (_, finding) in findings.iter().filter(|(found, _)| *found == severity) {
+            // writing to a String cannot fail
+            let _ = writeln!(text, "{severity}: {finding}");
+            count += 1;
+        }
+        if count > 0 {
+            sums.push(format!("{count} {severity}{}", if count == 1 { "" } else { "s" }));
+        }
+    }
+    let mistakes = findings.iter().any(|(severity, _)| *severity == Severity::Error);
+    let verdict = if mistakes { "not usable" } else { "no mistakes" };
+    let notes = findings.iter().any(|(severity, _)| *severity == Severity::Note);
+    let but = if notes && !mistakes { "; run refuses it until the notes are settled" } else { "" };
+    let separator = if sums.is_empty() { "" } else { ": " };
+    let _ = writeln!(text, "{verdict}{separator}{}{but}", sums.join(", "));
+    (text, mistakes)
+}
