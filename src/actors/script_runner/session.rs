@@ -3,7 +3,7 @@
 use super::directories::log_file;
 use crate::actors::RunCredentials;
 use crate::config::{Config, FirstSignal};
-use crate::fsio::{self, WriteFile};
+use crate::fsio::{Purpose, WriteFile};
 use crate::process::{
     self, Control, Drained, Exit, KilledBy, LaunchError, LaunchSpec, Pump, Running, Started, StopSignal, Tail,
 };
@@ -76,7 +76,7 @@ pub(super) async fn start(setup: Setup) -> Result<(Session, Ending), StartError>
     spec.credentials = Some(descriptor);
     spec.deadline = Some(claim_end);
     let Running { started, exit, control, output, guardian_pid } = process::launch(spec).await?;
-    let pump = Pump::start(output, log)?;
+    let pump = Pump::start(output, log, config.max_log_size)?;
     let tail = Tail::start(follow, pump.progress(), |line| tracing::info!(target: "script", "{line}"))?;
     let pump = Arc::new(Mutex::new(Some(pump)));
     let session = Session { control: control.clone(), pump: Arc::clone(&pump), guardian_pid };
@@ -84,8 +84,8 @@ pub(super) async fn start(setup: Setup) -> Result<(Session, Ending), StartError>
 }
 
 fn files(config: &Config, credentials: &RunCredentials) -> Result<(WriteFile, File, OwnedFd), StartError> {
-    fsio::create_dir_all(&config.task_log_dir)?;
-    let log = fsio::create(&log_file(config), 0o644)?;
+    Purpose::Directories.create_dir_all(&config.task_log_dir)?;
+    let log = Purpose::TaskLog.create(&log_file(config), 0o644)?;
     let descriptor = credentials.open_file(&config.work_dir)?;
     Ok((log, File::open(log_file(config))?, descriptor))
 }
