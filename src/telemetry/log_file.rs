@@ -1,8 +1,8 @@
 //! The file behind the log: appended to, reopened when somebody moved it, rotated when it is too large. A write that
 //! fails is counted and forgotten: the log never fails the worker.
 
-use crate::fsio;
-use std::fs::{self, File, Metadata};
+use crate::fsio::{Purpose, WriteFile};
+use std::fs::{self, Metadata};
 use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -42,8 +42,7 @@ pub(super) struct LogFile {
 
 #[derive(Debug)]
 struct Open {
-    // The plain file: whether it is still the one under the path can only be asked of the open handle itself.
-    file: File,
+    file: WriteFile,
     identity: (u64, u64),
     size: u64,
 }
@@ -54,9 +53,9 @@ fn identity(metadata: &Metadata) -> (u64, u64) {
 
 fn open(path: &Path) -> io::Result<Open> {
     if let Some(dir) = path.parent() {
-        fsio::create_dir_all(dir)?;
+        Purpose::WorkerLog.create_dir_all(dir)?;
     }
-    let file = fsio::append(path, MODE)?.into_std();
+    let file = Purpose::WorkerLog.append(path, MODE)?;
     let metadata = file.metadata()?;
     Ok(Open { file, identity: identity(&metadata), size: metadata.len() })
 }
@@ -110,14 +109,18 @@ impl LogFile {
             name.push(format!(".{number}"));
             PathBuf::from(name)
         };
-        fsio::remove_file(&numbered(backups))?;
-        for number in (1..backups).rev() {
-            match fsio::rename(&numbered(number), &numbered(number + 1)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
+        // A rotation that came no further than this (the disk was full) is only completed: to begin again each time
+        // would push one old file after the other out.
+        if self.path.try_exists()? {
+            Purpose::WorkerLog.remove_file(&numbered(backups))?;
+            for number in (1..backups).rev() {
+                match Purpose::WorkerLog.rename(&numbered(number), &numbered(number + 1)) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    _ => {}
+                }
             }
+            Purpose::WorkerLog.rename(&self.path, &numbered(1))?;
         }
-        fsio::rename(&self.path, &numbered(1))?;
         self.open = open(&self.path)?;
         Ok(())
     }
@@ -126,6 +129,8 @@ impl LogFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fsio;
+    use std::fs::File;
 
     fn content(path: &Path) -> String {
         io::read_to_string(File::open(path).unwrap()).unwrap()
@@ -192,6 +197,23 @@ mod tests {
         assert_eq!(file("worker.log.2"), "cccc\n");
         assert!(!temp.path().join("worker.log.3").exists());
         assert_eq!(log.failed_writes(), 0);
+    }
+
+    #[test]
+    fn a_rotation_that_was_interrupted_is_completed_and_not_repeated() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("worker.log");
+        let now = Instant::now();
+        let mut log = LogFile::open(&path, Rotation::BySize { max_bytes: 5, backups: 2 }, now).unwrap();
+        log.append(b"aaaa\n", now);
+        log.append(b"bbbb\n", now);
+        // as far as it comes when there is room for a new name but not for a new file
+        fsio::rename(&temp.path().join("worker.log.1"), &temp.path().join("worker.log.2")).unwrap();
+        fsio::rename(&path, &temp.path().join("worker.log.1")).unwrap();
+        log.append(b"cccc\n", now);
+        let file = |name: &str| content(&temp.path().join(name));
+        assert_eq!(file("worker.log"), "cccc\n");
+        assert_eq!((file("worker.log.1"), file("worker.log.2")), ("bbbb\n".into(), "aaaa\n".into()));
     }
 
     #[test]
