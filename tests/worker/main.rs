@@ -8,5 +8,6 @@
 )]
 #![expect(clippy::disallowed_methods, reason = "tests write files of their own")]
 
+mod artifacts;
 mod happy;
 mod support;
