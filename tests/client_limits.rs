@@ -1,5 +1,5 @@
 //! How large an answer each call reads: the limits as a table, tried out at both sides of each.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 #![expect(unreachable_pub, dead_code, reason = "the parts of this test are modules, shared with other tests")]
 
 #[path = "wire/asking.rs"]

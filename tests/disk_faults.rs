@@ -13,6 +13,7 @@
     reason = "tests"
 )]
 #![expect(clippy::disallowed_methods, reason = "tests write files of their own")]
+#![expect(clippy::print_stdout, reason = "a run prints the points and the number of cases")]
 #![expect(dead_code, reason = "the support is shared with the tests of the worker")]
 
 #[path = "disk_faults/library.rs"]

@@ -7,6 +7,7 @@
     reason = "tests"
 )]
 #![expect(clippy::disallowed_methods, reason = "tests write files of their own")]
+#![expect(clippy::print_stdout, reason = "the figures are worth reading")]
 #![expect(dead_code, reason = "the support is shared with the tests of the worker")]
 
 #[path = "worker/support.rs"]

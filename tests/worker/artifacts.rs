@@ -142,6 +142,26 @@ fn a_file_that_changes_while_it_is_sent_is_never_green() {
 }
 
 #[test]
+fn a_log_keeps_to_its_size_and_says_what_is_left_out() {
+    let site = Site::new().set("max_log_size", 100_000);
+    site.start();
+    let short = site.task("head -c 100000 /dev/zero | tr '\\0' x");
+    assert_eq!(site.outcome(&short, 0), "completed completed", "{}", site.log());
+    assert_eq!(site.task_log(&short, 0), format!("{}\nexit code: 0\n", "x".repeat(100_000)));
+    let long =
+        site.task("head -c 50000 /dev/zero | tr '\\0' a; head -c 20000000 /dev/zero | tr '\\0' b; echo end");
+    assert_eq!(site.outcome(&long, 0), "completed completed", "{}", site.log());
+    let expected = format!(
+        "{}\n[19950004 bytes of output left out: max_log_size is 100000]\n{}end\nexit code: 0\n",
+        "a".repeat(50_000),
+        "b".repeat(49_996)
+    );
+    assert!(site.task_log(&long, 0) == expected, "the log differs");
+    // the worker's own log repeats what is in the file
+    site.wait_for_log("[19950004 bytes of output left out: max_log_size is 100000]");
+}
+
+#[test]
 fn live_log_leads_to_the_log() {
     let site = Site::new();
     site.start();
