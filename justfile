@@ -13,10 +13,19 @@ lint:
     cargo fmt --all -- --check
     .ci/lines
     cargo clippy --workspace --all-targets --locked -- -D warnings
+    cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 
 # All tests; a name or other arguments narrow it down.
 test *arguments:
     cargo test --workspace --locked {{ arguments }}
+
+# A failing disk at every fault point, with every error (about two minutes).
+faults:
+    cargo test --locked --features fault --test disk_faults --test process
+
+# What takes minutes: 2 000 tasks through one worker, 10 000 artifacts of one task.
+soak:
+    cargo test --locked --test soak --test worker -- --ignored --nocapture
 
 # The documentation, without warnings.
 doc:

@@ -168,8 +168,8 @@ fn a_missing_member_is_named() {
 
 #[test]
 fn a_huge_answer_is_stopped_at_the_limit() {
-    let config = HttpConfig { max_json_bytes: 1000, ..HttpConfig::default() };
-    let long = "x".repeat(1001);
+    const LIMIT: usize = 512 * 1024;
+    let long = "x".repeat(LIMIT + 1);
     let packed = gzip(&vec![b' '; 10_000_000]);
     let mut bomb = format!(
         "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n",
@@ -178,11 +178,12 @@ fn a_huge_answer_is_stopped_at_the_limit() {
     .into_bytes();
     bomb.extend(packed);
     bomb.extend(b"\r\n0\r\n\r\n");
-    let chunked = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3e9\r\n{long}\r\n0\r\n\r\n");
+    let chunked =
+        format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n80001\r\n{long}\r\n0\r\n\r\n");
     for bytes in [answer(200, "", &long), chunked.into_bytes(), bomb] {
-        let error = asked(config.clone(), bytes).unwrap_err();
+        let error = asked(HttpConfig::default(), bytes).unwrap_err();
         assert_eq!(error.class(), RetryClass::Fatal);
-        assert!(matches!(wire(error), WireError::TooLarge { limit: 1000 }));
+        assert!(matches!(wire(error), WireError::TooLarge { limit } if limit == LIMIT as u64));
     }
 }
 

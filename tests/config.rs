@@ -113,6 +113,7 @@ fn the_least_configuration_has_the_defaults_of_the_specification() {
     assert_eq!(config.drain_timeout, Duration::from_secs(2));
     assert_eq!((config.artifact_storage, config.max_concurrent_uploads), (ArtifactStorage::S3, 10));
     assert!(config.live_log_link && config.scrub_environment);
+    assert_eq!(config.max_log_size, None);
     assert!(!config.sign_chain_of_trust && !config.verify_chain_of_trust);
 }
 
@@ -127,7 +128,7 @@ fn every_key_that_acts_changes_something() {
              task_max_timeout_status: 4\nreversed_statuses: {9: resource-unavailable}\nreclaim_interval: 11\n\
              poll_interval: 0\ntask_script: [a, b]\nartifact_upload_timeout: 12\nshutdown_timeout: 13\n\
              kill_grace: 14\nkill_first_signal: INT\ndrain_timeout: 15\nartifact_storage: object\n\
-             max_concurrent_uploads: 16\nlive_log_link: false\nscrub_environment: false",
+             max_concurrent_uploads: 16\nmax_log_size: 3000000\nlive_log_link: false\nscrub_environment: false",
         ))
         .unwrap()
         .config;
@@ -137,6 +138,7 @@ fn every_key_that_acts_changes_something() {
     assert_eq!(config.log_format, scriptworker::telemetry::LineFormat::parse("%(message)s", "%H").unwrap());
     assert_eq!((config.log_max_bytes, config.log_max_backups), (5, 6));
     assert!(config.watch_log_file && !config.verbose && !config.live_log_link && !config.scrub_environment);
+    assert_eq!(config.max_log_size, Some(3_000_000));
     assert_eq!(config.artifact_expiration_hours, Some(7));
     assert_eq!(config.task_max_timeout_status, TaskStatus::ResourceUnavailable);
     assert_eq!(config.reversed_statuses.status_of(ScriptExit::Code(9)), TaskStatus::ResourceUnavailable);

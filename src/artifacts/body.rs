@@ -157,7 +157,8 @@ impl BodyError {
 }
 
 impl PreparedArtifact {
-    /// Makes a file ready: looks at its size, and compresses it when its type is one of those.
+    /// Makes a file ready: looks at its size, and compresses it when its type is one of those and there is room for
+    /// the compressed form.
     pub async fn new(file: FoundFile, how: &Preparation) -> Result<Self, BodyError> {
         let name = file.name().clone();
         let how = how.clone();
@@ -176,13 +177,24 @@ impl PreparedArtifact {
         let mut opened = file.open()?;
         let size = size_of(&opened, &name)?;
         let digests = OnceLock::new();
-        let (source, encoding, length) = if gzip && how.compress {
+        let mut form = None;
+        if gzip && how.compress {
             let mut read = Reading::new(&name, &mut opened, size, how.sha512);
-            let (form, length) = compress(&mut read, &how.scratch, wanted)?;
-            let _ = digests.set(read.digests());
-            (Source::Gzip(Arc::new(form)), Some(Gzip), length)
-        } else {
-            (Source::Identity(file), None, size)
+            match compress(&mut read, &how.scratch, wanted) {
+                Ok(compressed) => {
+                    let _ = digests.set(read.digests());
+                    form = Some(compressed);
+                }
+                // a full disk must not cost the task its log: it is worth more bytes on the way
+                Err(error @ BodyError::Scratch { .. }) => {
+                    tracing::warn!(artifact = %name, %error, "sending it as it is, uncompressed");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let (source, encoding, length) = match form {
+            Some((form, length)) => (Source::Gzip(Arc::new(form)), Some(Gzip), length),
+            None => (Source::Identity(file), None, size),
         };
         Ok(Self {
             name,

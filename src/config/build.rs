@@ -50,6 +50,7 @@ pub(super) struct Raw {
     kill_grace: u64,
     kill_first_signal: String,
     drain_timeout: u64,
+    max_log_size: u64,
     artifact_storage: String,
     max_concurrent_uploads: usize,
     live_log_link: bool,
@@ -125,6 +126,7 @@ pub(super) fn build(
         kill_grace: Duration::from_secs(raw.kill_grace),
         kill_first_signal: if raw.kill_first_signal == "INT" { FirstSignal::Int } else { FirstSignal::Term },
         drain_timeout: Duration::from_secs(raw.drain_timeout),
+        max_log_size: Some(raw.max_log_size).filter(|size| *size > 0),
         artifact_storage: if raw.artifact_storage == "object" {
             ArtifactStorage::Object
         } else {

@@ -297,6 +297,7 @@ keys! {
     kill_grace: seconds(0), number(1), Own, Acts, "pause between the first signal to the script and SIGKILL, in seconds";
     kill_first_signal: OneOf(&["TERM", "INT"]), text("TERM"), Own, Acts, "the first signal to a script that has to end";
     drain_timeout: seconds(0), number(2), Own, Acts, "how long output is awaited after the script has ended, in seconds";
+    max_log_size: COUNT, number(0), Own, Acts, "how much of a script's output its log keeps, in bytes: the beginning, and 1 MiB (of less than 2 MiB the half) of the end; 0 for all of it";
     artifact_storage: OneOf(&["s3", "object"]), text("s3"), Own, Acts, "storage type of uploaded artifacts";
     max_concurrent_uploads: Int(1, 1000), number(10), Own, Acts, "how many artifacts are uploaded at once";
     live_log_link: BOOL, flag(true), Own, Acts, "make public/logs/live.log a link to live_backing.log";

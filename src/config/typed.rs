@@ -91,6 +91,8 @@ pub struct Config {
     pub kill_first_signal: FirstSignal,
     /// How long output is awaited after the script has ended.
     pub drain_timeout: Duration,
+    /// How many bytes of a script's output its log keeps, beginning and end together; `None` for all of it.
+    pub max_log_size: Option<u64>,
     /// Storage type of uploaded artifacts.
     pub artifact_storage: ArtifactStorage,
     /// How many artifacts are uploaded at once.

@@ -1,20 +1,109 @@
 //! Fault points: places where a test can make a file operation fail as a full or broken disk would.
 //!
-//! Without the cargo feature `fault` a point is an inlined `Ok`. With it, the environment variable `SW_FAULT` arms
-//! one point: `point:n:ERROR`, where `n` is the passage that fails (counted from 1 over the whole process), `n+`
-//! means that one and all later ones, and `ERROR` is `ENOSPC`, `EDQUOT`, `EIO` or `EROFS`.
+//! A point is a [`Purpose`] and an operation, such as `task-log.write`. Without the cargo feature `fault` it is an
+//! inlined `Ok`. With it, the environment variable `SW_FAULT` decides, and every passage that matters is told on
+//! stderr, so that a test knows what it hit:
+//!
+//! | `SW_FAULT` | |
+//! |---|---|
+//! | `trace` | every passage is told as `SW_FAULT: POINT passage N` |
+//! | `POINT:n:ERROR` | the n-th passage of that point fails (counted from 1 over the whole process) |
+//! | `POINT:n-m:ERROR` | so do all up to the m-th |
+//! | `POINT:n+:ERROR` | so do all later ones |
+//!
+//! `ERROR` is `ENOSPC`, `EDQUOT`, `EIO` or `EROFS`.
 
 use std::io;
 
+/// What a file is for: the first half of a fault point's name. Each carries the operations of this module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// The directories that are wiped around every task.
+    Directories,
+    /// What a script finds in its work directory.
+    Input,
+    /// The task's log.
+    TaskLog,
+    /// The script's credentials.
+    Credentials,
+    /// Compressed forms of artifacts while they are sent.
+    Scratch,
+    /// The worker's own log.
+    WorkerLog,
+    /// Everything else.
+    Other,
+}
+
+/// What is done to a file: the second half of a fault point's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Operation {
+    CreateDir,
+    Open,
+    Write,
+    Reserve,
+    SetLen,
+    Sync,
+    Rename,
+    Remove,
+}
+
+impl Purpose {
+    #[cfg(any(test, feature = "fault"))]
+    fn name(self) -> &'static str {
+        match self {
+            Self::Directories => "directories",
+            Self::Input => "input",
+            Self::TaskLog => "task-log",
+            Self::Credentials => "credentials",
+            Self::Scratch => "scratch",
+            Self::WorkerLog => "worker-log",
+            Self::Other => "other",
+        }
+    }
+}
+
+impl Operation {
+    #[cfg(any(test, feature = "fault"))]
+    fn name(self) -> &'static str {
+        match self {
+            Self::CreateDir => "create-dir",
+            Self::Open => "open",
+            Self::Write => "write",
+            Self::Reserve => "reserve",
+            Self::SetLen => "set-len",
+            Self::Sync => "sync",
+            Self::Rename => "rename",
+            Self::Remove => "remove",
+        }
+    }
+}
+
 /// Every fault point and what passes it.
 const POINTS: &[(&str, &str)] = &[
-    ("fsio.create_dir", "making a directory and its parents"),
-    ("fsio.open", "opening or creating a file for writing"),
-    ("fsio.write", "each write to a file, positional ones included"),
-    ("fsio.set_len", "changing the length of a file"),
-    ("fsio.sync", "forcing a file or a directory entry to the disk"),
-    ("fsio.rename", "renaming"),
-    ("fsio.remove", "removing a file, or each entry of a tree"),
+    ("directories.create-dir", "making a directory of the task, and its parents"),
+    ("directories.remove", "removing each entry of a directory of the task, and the directory"),
+    ("input.open", "creating task.json, current_task_info.json, or the log that explains a malformed task"),
+    ("input.write", "writing them"),
+    ("task-log.open", "creating live_backing.log"),
+    ("task-log.write", "each write of the script's output and of the worker's own lines"),
+    ("task-log.reserve", "setting space aside for the end of that log"),
+    ("credentials.open", "making the script's credentials file"),
+    ("credentials.write", "writing it, at the start and with every renewal"),
+    ("scratch.open", "making the file for the compressed form of an artifact"),
+    ("scratch.write", "each write of a compressed form"),
+    ("worker-log.create-dir", "making log_dir"),
+    ("worker-log.open", "opening worker.log, after each rotation too"),
+    ("worker-log.write", "each write of lines to worker.log"),
+    ("worker-log.rename", "renaming worker.log and its predecessors in a rotation"),
+    ("worker-log.remove", "removing the oldest predecessor"),
+    ("other.create-dir", "making any other directory and its parents"),
+    ("other.open", "opening or creating any other file for writing"),
+    ("other.write", "each write to any other file, positional ones included"),
+    ("other.reserve", "setting space aside for any other file"),
+    ("other.set-len", "changing the length of any other file"),
+    ("other.sync", "forcing any other file, or its directory, to the disk"),
+    ("other.rename", "renaming any other file"),
+    ("other.remove", "removing any other file, or each entry of any other tree"),
 ];
 
 /// The names of all fault points.
@@ -25,79 +114,111 @@ pub fn points() -> impl Iterator<Item = &'static str> {
 /// Passes a fault point: fails only in a build with the feature `fault` whose `SW_FAULT` names this passage.
 #[cfg(not(feature = "fault"))]
 #[inline(always)]
-pub(super) fn point(_name: &'static str) -> io::Result<()> {
+pub(super) fn point(_purpose: Purpose, _operation: Operation) -> io::Result<()> {
     Ok(())
 }
 
-/// Passes a fault point: fails when `SW_FAULT` names this passage, or when `SW_FAULT` itself is wrong (a typing
-/// mistake must not look like a passed test).
+/// Passes a fault point: fails when `SW_FAULT` names this passage, when the point is missing in the table, or when
+/// `SW_FAULT` itself is wrong (a typing mistake must not look like a passed test).
 #[cfg(feature = "fault")]
-pub(super) fn point(name: &'static str) -> io::Result<()> {
+pub(super) fn point(purpose: Purpose, operation: Operation) -> io::Result<()> {
+    use std::io::Write;
     use std::sync::OnceLock;
-    static PLAN: OnceLock<Option<plan::Plan>> = OnceLock::new();
-    match PLAN.get_or_init(|| std::env::var("SW_FAULT").ok().map(|text| plan::Plan::parse(&text))) {
-        None => Ok(()),
-        Some(plan) => plan.pass(name),
+    static PLAN: OnceLock<plan::Plan> = OnceLock::new();
+    let plan = PLAN.get_or_init(|| plan::Plan::parse(std::env::var("SW_FAULT").ok().as_deref()));
+    let (told, result) = plan.pass(&format!("{}.{}", purpose.name(), operation.name()));
+    if let Some(told) = told {
+        // without a stderr nobody asked
+        let _ = writeln!(io::stderr(), "SW_FAULT: {told}");
     }
+    result
 }
 
 #[cfg(any(test, feature = "fault"))]
 mod plan {
+    use super::POINTS;
     use nix::errno::Errno;
     use std::io;
     use std::sync::atomic::{AtomicU64, Ordering};
 
     /// What `SW_FAULT` asks for.
     #[derive(Debug)]
-    pub(super) enum Plan {
-        /// One point fails at a passage, or from a passage on.
-        Fail { point: String, nth: u64, and_later: bool, errno: Errno, passed: AtomicU64 },
+    pub(super) struct Plan {
+        asked: Asked,
+        /// How often each point of the table was passed.
+        passed: [AtomicU64; POINTS.len()],
+    }
+
+    #[derive(Debug)]
+    enum Asked {
+        Nothing,
+        Trace,
+        /// One point fails from the first to the last of these passages.
+        Fail {
+            point: usize,
+            first: u64,
+            last: u64,
+            errno: Errno,
+        },
         /// The text says nothing that can be done.
         Invalid(String),
     }
 
     impl Plan {
-        pub(super) fn parse(text: &str) -> Self {
-            Self::try_parse(text).unwrap_or_else(|| Self::Invalid(text.to_owned()))
+        pub(super) fn parse(text: Option<&str>) -> Self {
+            let asked = match text {
+                None => Asked::Nothing,
+                Some("trace") => Asked::Trace,
+                Some(text) => fail(text).unwrap_or_else(|| Asked::Invalid(text.to_owned())),
+            };
+            Self { asked, passed: [const { AtomicU64::new(0) }; POINTS.len()] }
         }
 
-        fn try_parse(text: &str) -> Option<Self> {
-            let mut parts = text.split(':');
-            let (point, nth, error) = (parts.next()?, parts.next()?, parts.next()?);
-            if parts.next().is_some() || !super::points().any(|known| known == point) {
-                return None;
-            }
-            let (digits, and_later) = match nth.strip_suffix('+') {
-                Some(digits) => (digits, true),
-                None => (nth, false),
+        /// What is to be told about this passage, and whether it fails.
+        pub(super) fn pass(&self, name: &str) -> (Option<String>, io::Result<()>) {
+            let invalid = |text| (None, Err(io::Error::new(io::ErrorKind::InvalidInput, text)));
+            let Some(index) = POINTS.iter().position(|(known, _)| *known == name) else {
+                return invalid(format!("expected a fault point of the table, found {name}"));
             };
-            let nth = digits.parse().ok().filter(|nth| *nth > 0)?;
-            let errno = match error {
-                "ENOSPC" => Errno::ENOSPC,
-                "EDQUOT" => Errno::EDQUOT,
-                "EIO" => Errno::EIO,
-                "EROFS" => Errno::EROFS,
-                _ => return None,
-            };
-            Some(Self::Fail { point: point.to_owned(), nth, and_later, errno, passed: AtomicU64::new(0) })
-        }
-
-        pub(super) fn pass(&self, name: &str) -> io::Result<()> {
-            match self {
-                Self::Invalid(text) => Err(io::Error::new(
-                    io::ErrorKind::InvalidInput,
-                    format!("expected SW_FAULT=point:n:ERROR with a known point, found {text:?}"),
-                )),
-                Self::Fail { point, nth, and_later, errno, passed } if point == name => {
-                    let passage = passed.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-                    if passage == *nth || (*and_later && passage > *nth) {
-                        return Err((*errno).into());
-                    }
-                    Ok(())
+            let passed = self.passed.get(index).map_or(0, |count| count.fetch_add(1, Ordering::Relaxed));
+            let passage = passed.saturating_add(1);
+            match &self.asked {
+                Asked::Nothing => (None, Ok(())),
+                Asked::Trace => (Some(format!("{name} passage {passage}")), Ok(())),
+                Asked::Fail { point, first, last, errno }
+                    if *point == index && (first..=last).contains(&&passage) =>
+                {
+                    let told = format!("{name} passage {passage} fails with {errno:?}");
+                    (Some(told), Err((*errno).into()))
                 }
-                Self::Fail { .. } => Ok(()),
+                Asked::Fail { .. } => (None, Ok(())),
+                Asked::Invalid(text) => invalid(format!(
+                    "expected SW_FAULT=trace or SW_FAULT=point:n:ERROR with a known point, found {text:?}"
+                )),
             }
         }
+    }
+
+    fn fail(text: &str) -> Option<Asked> {
+        let mut parts = text.split(':');
+        let (point, passages, error) = (parts.next()?, parts.next()?, parts.next()?);
+        if parts.next().is_some() {
+            return None;
+        }
+        let point = POINTS.iter().position(|(known, _)| *known == point)?;
+        let (first, last) = match (passages.strip_suffix('+'), passages.split_once('-')) {
+            (Some(first), _) => (first.parse().ok()?, u64::MAX),
+            (None, Some((first, last))) => (first.parse().ok()?, last.parse().ok()?),
+            (None, None) => (passages.parse().ok()?, passages.parse().ok()?),
+        };
+        let errno = match error {
+            "ENOSPC" => Errno::ENOSPC,
+            "EDQUOT" => Errno::EDQUOT,
+            "EIO" => Errno::EIO,
+            "EROFS" => Errno::EROFS,
+            _ => return None,
+        };
+        (0 < first && first <= last).then_some(Asked::Fail { point, first, last, errno })
     }
 }
 
@@ -108,54 +229,76 @@ mod tests {
     use nix::errno::Errno;
     use std::collections::BTreeSet;
 
-    fn errno_of(result: io::Result<()>) -> Option<i32> {
-        result.err().map(|error| error.raw_os_error().unwrap_or(0))
+    /// The error numbers of so many passages, and whether each was told.
+    fn passages(text: &str, name: &str, count: usize) -> Vec<Option<i32>> {
+        let plan = Plan::parse(Some(text));
+        std::iter::repeat_with(|| {
+            let (told, result) = plan.pass(name);
+            assert_eq!(told.is_some(), result.is_err(), "a failure is told");
+            result.err().map(|error| error.raw_os_error().unwrap_or(0))
+        })
+        .take(count)
+        .collect()
     }
 
     #[test]
-    fn fails_at_the_nth_passage_only() {
-        let plan = Plan::parse("fsio.write:2:ENOSPC");
-        let full = Some(Errno::ENOSPC as i32);
-        assert_eq!(errno_of(plan.pass("fsio.write")), None);
-        assert_eq!(errno_of(plan.pass("fsio.sync")), None);
-        assert_eq!(errno_of(plan.pass("fsio.write")), full);
-        assert_eq!(errno_of(plan.pass("fsio.write")), None);
-    }
-
-    #[test]
-    fn fails_from_the_nth_passage_on() {
-        let plan = Plan::parse("fsio.rename:2+:EROFS");
-        let read_only = Some(Errno::EROFS as i32);
-        let seen: Vec<_> = (0..4).map(|_| errno_of(plan.pass("fsio.rename"))).collect();
-        assert_eq!(seen, [None, read_only, read_only, read_only]);
-    }
-
-    #[test]
-    fn a_wrong_text_fails_everywhere() {
-        for text in [
-            "",
-            "fsio.write",
-            "fsio.write:0:EIO",
-            "fsio.write:x:EIO",
-            "fsio.write:1:EPERM",
-            "no.such:1:EIO",
-            "fsio.write:1:EIO:2",
+    fn fails_within_its_window_only() {
+        let (ok, full) = (None, Some(Errno::ENOSPC as i32));
+        for (window, expected) in [
+            ("1", [full, ok, ok, ok]),
+            ("2", [ok, full, ok, ok]),
+            ("2+", [ok, full, full, full]),
+            ("2-3", [ok, full, full, ok]),
         ] {
-            let error = Plan::parse(text).pass("fsio.sync").unwrap_err();
-            assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{text:?}");
+            let text = format!("other.write:{window}:ENOSPC");
+            assert_eq!(passages(&text, "other.write", 4), expected, "{window}");
+            assert_eq!(passages(&text, "other.sync", 4), [None; 4], "{window}");
+        }
+        for (name, errno) in [("EDQUOT", Errno::EDQUOT), ("EIO", Errno::EIO), ("EROFS", Errno::EROFS)] {
+            assert_eq!(passages(&format!("input.open:1:{name}"), "input.open", 1), [Some(errno as i32)]);
         }
     }
 
-    /// The names in `point("…")` calls and in the table must be the same set, or a test could arm a point that
-    /// nothing passes.
     #[test]
-    fn the_table_lists_exactly_the_points_in_use() {
-        let sources = [include_str!("files.rs"), include_str!("remove.rs")];
-        let used: BTreeSet<&str> = sources
-            .iter()
-            .flat_map(|source| source.split("fault::point(\"").skip(1))
-            .filter_map(|rest| rest.split('"').next())
-            .collect();
-        assert_eq!(used, points().collect::<BTreeSet<_>>());
+    fn a_trace_tells_and_counts() {
+        let plan = Plan::parse(Some("trace"));
+        let told = |name| plan.pass(name).0.unwrap();
+        assert_eq!(told("other.write"), "other.write passage 1");
+        assert_eq!(told("other.sync"), "other.sync passage 1");
+        assert_eq!(told("other.write"), "other.write passage 2");
+    }
+
+    #[test]
+    fn a_wrong_text_or_point_fails_everywhere() {
+        for text in [
+            "",
+            "other.write",
+            "other.write:0:EIO",
+            "other.write:3-2:EIO",
+            "other.write:x:EIO",
+            "other.write:1:EPERM",
+            "no.such:1:EIO",
+            "other.write:1:EIO:2",
+        ] {
+            let error = Plan::parse(Some(text)).pass("other.sync").1.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{text:?}");
+        }
+        let error = Plan::parse(None).pass("no.such").1.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+    }
+
+    #[test]
+    fn the_names_are_made_of_purposes_and_operations_and_different() {
+        use Operation::{CreateDir, Open, Remove, Rename, Reserve, SetLen, Sync, Write};
+        use Purpose::{Credentials, Directories, Input, Other, Scratch, TaskLog, WorkerLog};
+        let mut made = BTreeSet::new();
+        for purpose in [Directories, Input, TaskLog, Credentials, Scratch, WorkerLog, Other] {
+            for operation in [CreateDir, Open, Write, Reserve, SetLen, Sync, Rename, Remove] {
+                made.insert(format!("{}.{}", purpose.name(), operation.name()));
+            }
+        }
+        let names: BTreeSet<_> = points().map(str::to_owned).collect();
+        assert_eq!(names.len(), POINTS.len());
+        assert!(names.is_subset(&made), "{names:?}");
     }
 }

@@ -1,10 +1,10 @@
 //! Making, writing and renaming files.
 #![expect(clippy::disallowed_methods, reason = "this is the one place that the bans point to")]
 
-use super::fault;
-use nix::fcntl::OFlag;
+use super::fault::{self, Operation, Purpose};
+use nix::fcntl::{FallocateFlags, OFlag, fallocate};
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -14,131 +14,192 @@ use std::path::{Path, PathBuf};
 ///
 /// Dropping it closes it without a sync: what must survive a power cut calls [`WriteFile::sync`].
 #[derive(Debug)]
-pub struct WriteFile(File);
+pub struct WriteFile {
+    file: File,
+    purpose: Purpose,
+}
 
 impl WriteFile {
     /// Forces content and size to the disk.
     pub fn sync(&self) -> io::Result<()> {
-        fault::point("fsio.sync")?;
-        self.0.sync_all()
+        fault::point(self.purpose, Operation::Sync)?;
+        self.file.sync_all()
     }
 
     /// Writes all bytes at an offset and leaves the file position alone, also that of other processes that
     /// inherited this file.
     pub fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        fault::point("fsio.write")?;
-        self.0.write_all_at(bytes, offset)
+        fault::point(self.purpose, Operation::Write)?;
+        self.file.write_all_at(bytes, offset)
     }
 
     /// Cuts the file or extends it with zeros.
     pub fn set_len(&self, length: u64) -> io::Result<()> {
-        fault::point("fsio.set_len")?;
-        self.0.set_len(length)
+        fault::point(self.purpose, Operation::SetLen)?;
+        self.file.set_len(length)
+    }
+
+    /// Sets disk space aside for `length` bytes from `offset` on, beyond the end too, and leaves the file as it is.
+    /// Writes there cannot fail for want of space.
+    ///
+    /// Fails with `EOPNOTSUPP` (or, for what is no file, `ENODEV`) where this cannot be done at all.
+    pub fn reserve(&self, offset: u64, length: u64) -> io::Result<()> {
+        fault::point(self.purpose, Operation::Reserve)?;
+        let number = |value| i64::try_from(value).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge));
+        fallocate(&self.file, FallocateFlags::FALLOC_FL_KEEP_SIZE, number(offset)?, number(length)?)?;
+        Ok(())
+    }
+
+    /// What the system knows of the open file.
+    pub fn metadata(&self) -> io::Result<Metadata> {
+        self.file.metadata()
     }
 
     /// The file itself, for reading back: writes through it would pass no fault point.
     pub fn into_std(self) -> File {
-        self.0
+        self.file
     }
 }
 
 impl Write for WriteFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        fault::point("fsio.write")?;
-        self.0.write(bytes)
+        fault::point(self.purpose, Operation::Write)?;
+        self.file.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.file.flush()
     }
 }
 
 impl Seek for WriteFile {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.0.seek(to)
+        self.file.seek(to)
     }
 }
 
 impl AsFd for WriteFile {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.file.as_fd()
     }
 }
 
-/// Makes a directory and its parents; one that is there already is fine.
-pub fn create_dir_all(path: &Path) -> io::Result<()> {
-    fault::point("fsio.create_dir")?;
-    std::fs::create_dir_all(path)
-}
+impl Purpose {
+    /// Makes a directory and its parents; one that is there already is fine.
+    pub fn create_dir_all(self, path: &Path) -> io::Result<()> {
+        fault::point(self, Operation::CreateDir)?;
+        std::fs::create_dir_all(path)
+    }
 
-/// Creates a file, or empties it if it is there. `mode` (less the umask) is for a new file.
-///
-/// A symbolic link at the last component is refused (`ELOOP`): a script must not be able to point the worker's
-/// writes elsewhere.
-pub fn create(path: &Path, mode: u32) -> io::Result<WriteFile> {
-    open(path, mode, OpenOptions::new().create(true).truncate(true))
-}
+    /// Creates a file, or empties it if it is there. `mode` (less the umask) is for a new file.
+    ///
+    /// A symbolic link at the last component is refused (`ELOOP`): a script must not be able to point the worker's
+    /// writes elsewhere.
+    pub fn create(self, path: &Path, mode: u32) -> io::Result<WriteFile> {
+        self.open(path, mode, OpenOptions::new().create(true).truncate(true))
+    }
 
-/// Creates a file with `mode` (less the umask); fails with `AlreadyExists` if anything has that name.
-pub fn create_new(path: &Path, mode: u32) -> io::Result<WriteFile> {
-    open(path, mode, OpenOptions::new().create_new(true))
-}
+    /// Creates a file with `mode` (less the umask); fails with `AlreadyExists` if anything has that name.
+    pub fn create_new(self, path: &Path, mode: u32) -> io::Result<WriteFile> {
+        self.open(path, mode, OpenOptions::new().create_new(true))
+    }
 
-/// Opens a file so that every write goes to its end, and creates it with `mode` (less the umask) if it is absent.
-/// A symbolic link at the last component is refused (`ELOOP`).
-pub fn append(path: &Path, mode: u32) -> io::Result<WriteFile> {
-    open(path, mode, OpenOptions::new().create(true).append(true))
-}
+    /// Opens a file so that every write goes to its end, and creates it with `mode` (less the umask) if it is absent.
+    /// A symbolic link at the last component is refused (`ELOOP`).
+    pub fn append(self, path: &Path, mode: u32) -> io::Result<WriteFile> {
+        self.open(path, mode, OpenOptions::new().create(true).append(true))
+    }
 
-fn open(path: &Path, mode: u32, options: &mut OpenOptions) -> io::Result<WriteFile> {
-    fault::point("fsio.open")?;
-    options.read(true).write(true).mode(mode).custom_flags(OFlag::O_NOFOLLOW.bits()).open(path).map(WriteFile)
-}
+    fn open(self, path: &Path, mode: u32, options: &mut OpenOptions) -> io::Result<WriteFile> {
+        fault::point(self, Operation::Open)?;
+        let flags = OFlag::O_NOFOLLOW.bits();
+        let file = options.read(true).write(true).mode(mode).custom_flags(flags).open(path)?;
+        Ok(WriteFile { file, purpose: self })
+    }
 
-/// A regular file (mode 0600) on the file system of `dir` that has no name: it is gone when the last descriptor is.
-pub fn unlinked(dir: &Path) -> io::Result<WriteFile> {
-    fault::point("fsio.open")?;
-    let nameless = OFlag::O_TMPFILE | OFlag::O_EXCL;
-    let opened =
-        OpenOptions::new().read(true).write(true).mode(0o600).custom_flags(nameless.bits()).open(dir);
-    match opened {
-        Ok(file) => Ok(WriteFile(file)),
-        // A file system without O_TMPFILE (EOPNOTSUPP), or a kernel that takes the flags for a plain open of a
-        // directory (EISDIR) or refuses them (EINVAL).
-        Err(error) if has_errno(&error, &[nix::libc::EOPNOTSUPP, nix::libc::EISDIR, nix::libc::EINVAL]) => {
-            let path = dir.join(format!(".unlinked-{}", uuid::Uuid::new_v4().simple()));
-            let file = create_new(&path, 0o600)?;
-            fault::point("fsio.remove")?;
-            std::fs::remove_file(&path)?;
-            Ok(file)
+    /// A regular file (mode 0600) on the file system of `dir` that has no name: it is gone when the last descriptor
+    /// is.
+    pub fn unlinked(self, dir: &Path) -> io::Result<WriteFile> {
+        fault::point(self, Operation::Open)?;
+        let nameless = OFlag::O_TMPFILE | OFlag::O_EXCL;
+        let opened =
+            OpenOptions::new().read(true).write(true).mode(0o600).custom_flags(nameless.bits()).open(dir);
+        match opened {
+            Ok(file) => Ok(WriteFile { file, purpose: self }),
+            // A file system without O_TMPFILE (EOPNOTSUPP), or a kernel that takes the flags for a plain open of a
+            // directory (EISDIR) or refuses them (EINVAL).
+            Err(error)
+                if has_errno(&error, &[nix::libc::EOPNOTSUPP, nix::libc::EISDIR, nix::libc::EINVAL]) =>
+            {
+                let path = dir.join(format!(".unlinked-{}", uuid::Uuid::new_v4().simple()));
+                let file = self.create_new(&path, 0o600)?;
+                std::fs::remove_file(&path)?;
+                Ok(file)
+            }
+            Err(error) => Err(error),
         }
-        Err(error) => Err(error),
+    }
+
+    /// Replaces a file as a whole: a reader, or a machine that loses power, sees the old content or the new one.
+    ///
+    /// The new content is written to a file beside it, synced, and renamed over; that file is removed again on
+    /// failure.
+    pub fn write_atomic(self, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+        let beside = beside(path)?;
+        let written = self.create_new(&beside, mode).and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync()?;
+            self.rename(&beside, path)
+        });
+        if written.is_err() {
+            // The failure to report is the first one; a file left beside is swept with its directory.
+            let _ = std::fs::remove_file(&beside);
+            return written;
+        }
+        fault::point(self, Operation::Sync)?;
+        File::open(parent_of(path))?.sync_all()
+    }
+
+    /// Renames; what has the name `to` is replaced as rename(2) says.
+    pub fn rename(self, from: &Path, to: &Path) -> io::Result<()> {
+        fault::point(self, Operation::Rename)?;
+        std::fs::rename(from, to)
     }
 }
 
-/// Replaces a file as a whole: a reader, or a machine that loses power, sees the old content or the new one.
-///
-/// The new content is written to a file beside it, synced, and renamed over; that file is removed again on failure.
+/// [`Purpose::create_dir_all`] for [`Purpose::Other`].
+pub fn create_dir_all(path: &Path) -> io::Result<()> {
+    Purpose::Other.create_dir_all(path)
+}
+
+/// [`Purpose::create`] for [`Purpose::Other`].
+pub fn create(path: &Path, mode: u32) -> io::Result<WriteFile> {
+    Purpose::Other.create(path, mode)
+}
+
+/// [`Purpose::create_new`] for [`Purpose::Other`].
+pub fn create_new(path: &Path, mode: u32) -> io::Result<WriteFile> {
+    Purpose::Other.create_new(path, mode)
+}
+
+/// [`Purpose::append`] for [`Purpose::Other`].
+pub fn append(path: &Path, mode: u32) -> io::Result<WriteFile> {
+    Purpose::Other.append(path, mode)
+}
+
+/// [`Purpose::unlinked`] for [`Purpose::Other`].
+pub fn unlinked(dir: &Path) -> io::Result<WriteFile> {
+    Purpose::Other.unlinked(dir)
+}
+
+/// [`Purpose::write_atomic`] for [`Purpose::Other`].
 pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let beside = beside(path)?;
-    let written = create_new(&beside, mode).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync()?;
-        rename(&beside, path)
-    });
-    if written.is_err() {
-        // The failure to report is the first one; a file left beside is swept with its directory.
-        let _ = std::fs::remove_file(&beside);
-        return written;
-    }
-    fault::point("fsio.sync")?;
-    File::open(parent_of(path))?.sync_all()
+    Purpose::Other.write_atomic(path, bytes, mode)
 }
 
-/// Renames; what has the name `to` is replaced as rename(2) says.
+/// [`Purpose::rename`] for [`Purpose::Other`].
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    fault::point("fsio.rename")?;
-    std::fs::rename(from, to)
+    Purpose::Other.rename(from, to)
 }
 
 /// A name in the same directory that nobody else uses: `.<name>.<random>.tmp`.
@@ -225,6 +286,8 @@ mod tests {
         assert_eq!(names(dir.path()), Vec::<String>::new());
         file.write_all(b"{\"a\": 1}").unwrap();
         file.write_all_at(b"b", 2).unwrap();
+        file.reserve(8, 1 << 20).unwrap();
+        assert_eq!(file.metadata().unwrap().len(), 8, "a reservation is no content");
         file.set_len(6).unwrap();
         assert_eq!(file.stream_position().unwrap(), 8);
         file.rewind().unwrap();

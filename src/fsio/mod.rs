@@ -10,5 +10,6 @@ pub mod fault;
 mod files;
 mod remove;
 
+pub use fault::Purpose;
 pub use files::{WriteFile, append, create, create_dir_all, create_new, rename, unlinked, write_atomic};
 pub use remove::{remove_file, remove_tree};

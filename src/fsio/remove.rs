@@ -6,7 +6,7 @@
 //! recurses: a non-empty directory below the top is moved up into the top and dealt with there.
 #![expect(clippy::disallowed_methods, reason = "this is the one place that the bans point to")]
 
-use super::fault;
+use super::fault::{self, Operation, Purpose};
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, openat, renameat};
@@ -22,55 +22,75 @@ use std::path::Path;
 /// How often a top directory that fills up again is emptied anew before giving up.
 const ROUNDS_AGAINST_NEW_ENTRIES: u32 = 16;
 
-/// Removes a file or a symbolic link (the link itself). Absent is fine; a directory is an error.
-pub fn remove_file(path: &Path) -> io::Result<()> {
-    fault::point("fsio.remove")?;
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+impl Purpose {
+    /// Removes a file or a symbolic link (the link itself). Absent is fine; a directory is an error.
+    pub fn remove_file(self, path: &Path) -> io::Result<()> {
+        fault::point(self, Operation::Remove)?;
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes whatever is there: a file, a link (never what it points to), or a directory with everything below it.
+    /// Absent is fine.
+    ///
+    /// Directories without read, write or search permission are given it (they are ours to remove). It goes on past
+    /// what it cannot remove and returns the first such error at the end.
+    pub fn remove_tree(self, path: &Path) -> io::Result<()> {
+        fault::point(self, Operation::Remove)?;
+        match std::fs::remove_file(path) {
+            Ok(()) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            // Linux answers EISDIR for a directory; POSIX would also allow EPERM.
+            Err(error) if !matches!(error.raw_os_error(), Some(nix::libc::EISDIR | nix::libc::EPERM)) => {
+                return Err(error);
+            }
+            Err(_) => {}
+        }
+        let top = match open_dir(AT_FDCWD, path) {
+            Ok(top) => top,
+            Err(Errno::ENOENT) => return Ok(()),
+            Err(errno) => return Err(errno.into()),
+        };
+        let mut top = Top { folder: top, purpose: self, fresh: 0 };
+        for _ in 0..ROUNDS_AGAINST_NEW_ENTRIES {
+            empty(&mut top)?;
+            match unlinkat(AT_FDCWD, path, UnlinkatFlags::RemoveDir) {
+                Ok(()) | Err(Errno::ENOENT) => return Ok(()),
+                Err(Errno::ENOTEMPTY | Errno::EEXIST) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Err(Errno::ENOTEMPTY.into())
     }
 }
 
-/// Removes whatever is there: a file, a link (never what it points to), or a directory with everything below it.
-/// Absent is fine.
-///
-/// Directories without read, write or search permission are given it (they are ours to remove). It goes on past
-/// what it cannot remove and returns the first such error at the end.
+/// [`Purpose::remove_file`] for [`Purpose::Other`].
+pub fn remove_file(path: &Path) -> io::Result<()> {
+    Purpose::Other.remove_file(path)
+}
+
+/// [`Purpose::remove_tree`] for [`Purpose::Other`].
 pub fn remove_tree(path: &Path) -> io::Result<()> {
-    fault::point("fsio.remove")?;
-    match std::fs::remove_file(path) {
-        Ok(()) => return Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        // Linux answers EISDIR for a directory; POSIX would also allow EPERM.
-        Err(error) if !matches!(error.raw_os_error(), Some(nix::libc::EISDIR | nix::libc::EPERM)) => {
-            return Err(error);
-        }
-        Err(_) => {}
-    }
-    let top = match open_dir(AT_FDCWD, path) {
-        Ok(top) => top,
-        Err(Errno::ENOENT) => return Ok(()),
-        Err(errno) => return Err(errno.into()),
-    };
-    let mut fresh = 0;
-    for _ in 0..ROUNDS_AGAINST_NEW_ENTRIES {
-        empty(&top, &mut fresh)?;
-        match unlinkat(AT_FDCWD, path, UnlinkatFlags::RemoveDir) {
-            Ok(()) | Err(Errno::ENOENT) => return Ok(()),
-            Err(Errno::ENOTEMPTY | Errno::EEXIST) => {}
-            Err(errno) => return Err(errno.into()),
-        }
-    }
-    Err(Errno::ENOTEMPTY.into())
+    Purpose::Other.remove_tree(path)
+}
+
+/// The directory that is being emptied.
+struct Top {
+    folder: OwnedFd,
+    purpose: Purpose,
+    /// Counts the names that were given to directories that moved up.
+    fresh: u64,
 }
 
 /// Passes over the top directory until it is empty, or until a pass gets nothing done.
-fn empty(top: &OwnedFd, fresh: &mut u64) -> io::Result<()> {
+fn empty(top: &mut Top) -> io::Result<()> {
     loop {
         let mut first_error = None;
         let mut progress = false;
-        for name in names(top)? {
-            match remove_entry(top, &name, top, fresh) {
+        for name in names(&top.folder)? {
+            match remove_entry(None, &name, top) {
                 Ok(()) => progress = true,
                 Err(error) => first_error = first_error.or(Some(error)),
             }
@@ -83,49 +103,50 @@ fn empty(top: &OwnedFd, fresh: &mut u64) -> io::Result<()> {
     }
 }
 
-/// Removes one entry of `parent`. A directory that is not empty is emptied one level deep if `parent` is the top,
-/// else moved into the top.
-fn remove_entry(parent: &OwnedFd, name: &CStr, top: &OwnedFd, fresh: &mut u64) -> io::Result<()> {
-    fault::point("fsio.remove")?;
-    match unlinkat(parent, name, UnlinkatFlags::NoRemoveDir) {
+/// Removes one entry of `parent` (of the top, if there is none). A directory that is not empty is emptied one level
+/// deep if it is an entry of the top, else moved into the top.
+fn remove_entry(parent: Option<&OwnedFd>, name: &CStr, top: &mut Top) -> io::Result<()> {
+    fault::point(top.purpose, Operation::Remove)?;
+    let folder = parent.unwrap_or(&top.folder);
+    match unlinkat(folder, name, UnlinkatFlags::NoRemoveDir) {
         Ok(()) | Err(Errno::ENOENT) => return Ok(()),
         Err(Errno::EISDIR | Errno::EPERM) => {}
         Err(errno) => return Err(errno.into()),
     }
-    match unlinkat(parent, name, UnlinkatFlags::RemoveDir) {
+    match unlinkat(folder, name, UnlinkatFlags::RemoveDir) {
         Ok(()) | Err(Errno::ENOENT) => return Ok(()),
         Err(Errno::ENOTEMPTY | Errno::EEXIST) => {}
         // Not a directory after all: the file of before is what cannot be removed (an immutable one, say).
         Err(Errno::ENOTDIR) => return Err(Errno::EPERM.into()),
         Err(errno) => return Err(errno.into()),
     }
-    let dir = match open_dir(parent, name) {
+    let dir = match open_dir(folder, name) {
         Ok(dir) => dir,
         Err(Errno::ENOENT) => return Ok(()),
         Err(errno) => return Err(errno.into()),
     };
-    if parent.as_raw_fd() != top.as_raw_fd() {
+    if let Some(parent) = parent {
         drop(dir); // opened only to be sure of write permission, which moving a directory needs
-        return move_up(parent, name, top, fresh);
+        return move_up(parent, name, top);
     }
     let mut first_error = None;
     for child in names(&dir)? {
-        if let Err(error) = remove_entry(&dir, &child, top, fresh) {
+        if let Err(error) = remove_entry(Some(&dir), &child, top) {
             first_error = first_error.or(Some(error));
         }
     }
-    match unlinkat(parent, name, UnlinkatFlags::RemoveDir) {
+    match unlinkat(&top.folder, name, UnlinkatFlags::RemoveDir) {
         Ok(()) | Err(Errno::ENOENT) => Ok(()),
         Err(errno) => Err(first_error.unwrap_or_else(|| errno.into())),
     }
 }
 
 /// Moves a directory into the top under a name that is free there.
-fn move_up(parent: &OwnedFd, name: &CStr, top: &OwnedFd, fresh: &mut u64) -> io::Result<()> {
+fn move_up(parent: &OwnedFd, name: &CStr, top: &mut Top) -> io::Result<()> {
     loop {
-        *fresh = fresh.saturating_add(1);
-        let free = CString::new(format!(".removing-{fresh}"))?;
-        match renameat(parent, name, top, free.as_c_str()) {
+        top.fresh = top.fresh.saturating_add(1);
+        let free = CString::new(format!(".removing-{}", top.fresh))?;
+        match renameat(parent, name, &top.folder, free.as_c_str()) {
             Ok(()) | Err(Errno::ENOENT) => return Ok(()),
             Err(Errno::ENOTEMPTY | Errno::EEXIST | Errno::ENOTDIR) => {} // taken: the next number
             Err(errno) => return Err(errno.into()),

@@ -14,7 +14,7 @@
 //!   mixture is one JSON value as well. The queue refuses mixed credentials; the script's next read is whole.
 //! * Positional writes leave the file offset alone, which the script shares.
 
-use crate::fsio::{self, WriteFile};
+use crate::fsio::{Purpose, WriteFile};
 use scriptworker_core::json::format_json;
 use serde_json::{Map, Value};
 use std::io;
@@ -49,7 +49,7 @@ impl CredentialsFile {
         let document = document(credentials);
         // Room to grow: a renewed document may be longer.
         let size = document.len().saturating_mul(2).max(SMALLEST);
-        let file = fsio::unlinked(dir)?;
+        let file = Purpose::Credentials.unlinked(dir)?;
         file.write_all_at(&padded(document, size), 0)?;
         Ok(Self { file, size })
     }

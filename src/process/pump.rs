@@ -1,17 +1,21 @@
 //! The output pump: from the script's pipe to `live_backing.log`, byte for byte (worker.md 7.4).
 //!
 //! It runs on a thread of its own and waits for nothing but the pipe and that file, so the script never waits for the
-//! worker. Memory is one buffer, whatever the length of a line. When the file cannot be written (a full disk), the
-//! pipe is drained all the same: a log is not worth a release.
+//! worker. Memory is one buffer, whatever the length of a line, and the last 1 MiB of what the file did not take: when
+//! it may not grow any more (`max_log_size`) or cannot be written (a full disk), the pipe is drained all the same,
+//! because a log is not worth a release.
 //!
 //! The worker's own acts on the script (time-out, cancel, the final exit line) are lines of the same file, written by
 //! the same thread, so they stand where they happened.
 
+mod log;
+
+use self::log::Log;
 use crate::fsio::WriteFile;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
@@ -31,8 +35,20 @@ pub struct PumpReport {
     pub bytes: u64,
     /// Bytes that could not be written.
     pub lost: u64,
-    /// The first error of the file or the pipe.
+    /// Bytes that were left out because of the greatest size of the log.
+    pub left_out: u64,
+    /// The output could not be read to its end: how much is missing is not known.
+    pub cut: bool,
+    /// The first error of the file or the pipe. The log may be complete all the same: when the disk worked again in
+    /// time, nothing is lost.
     pub error: Option<io::Error>,
+}
+
+impl PumpReport {
+    /// Whether the file has everything that it may have.
+    pub fn is_complete(&self) -> bool {
+        self.lost == 0 && !self.cut
+    }
 }
 
 /// Why no more of the script's output follows.
@@ -73,8 +89,9 @@ impl std::fmt::Debug for Command {
 }
 
 impl Pump {
-    /// Starts pumping. Fails only when the system has no descriptor or thread left.
-    pub fn start(output: OwnedFd, file: WriteFile) -> io::Result<Self> {
+    /// Starts pumping. Of the output, the file takes `max_bytes` at most, the beginning and the end, if that is given.
+    /// Fails only when the system has no descriptor or thread left.
+    pub fn start(output: OwnedFd, file: WriteFile, max_bytes: Option<u64>) -> io::Result<Self> {
         let wake = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?);
         let (commands, inbox) = mpsc::channel();
         let (drained_tx, drained) = oneshot::channel();
@@ -82,15 +99,7 @@ impl Pump {
         let progress = Progress::default();
         let worker = Worker {
             pipe: Some(output),
-            log: Log {
-                file,
-                progress: progress.clone(),
-                bytes: 0,
-                lost: 0,
-                gap: 0,
-                error: None,
-                fresh_line: true,
-            },
+            log: Log::new(file, progress.clone(), max_bytes),
             inbox,
             wake: Arc::clone(&wake),
             drain_end: None,
@@ -133,6 +142,8 @@ impl Pump {
         (&mut self.report).await.unwrap_or_else(|_| PumpReport {
             bytes: 0,
             lost: 0,
+            left_out: 0,
+            cut: true,
             error: Some(io::Error::other("the output pump ended without a report")),
         })
     }
@@ -181,77 +192,6 @@ impl Progress {
     }
 }
 
-/// The file, and what went wrong with it.
-struct Log {
-    file: WriteFile,
-    progress: Progress,
-    bytes: u64,
-    lost: u64,
-    /// Bytes lost since the last one that was written.
-    gap: u64,
-    error: Option<io::Error>,
-    fresh_line: bool,
-}
-
-impl Log {
-    /// Writes what can be written. After an error every later call tries again: the end of a log is worth most.
-    fn write(&mut self, bytes: &[u8]) {
-        if self.gap > 0 && !bytes.is_empty() {
-            let mark = format!("{}[{} bytes of output could not be written]\n", self.line_break(), self.gap);
-            if !self.put(mark.as_bytes()).is_empty() {
-                self.lose(bytes);
-                return;
-            }
-            self.gap = 0;
-        }
-        let rest = self.put(bytes);
-        self.lose(rest);
-    }
-
-    fn line_break(&self) -> &'static str {
-        if self.fresh_line { "" } else { "\n" }
-    }
-
-    fn lose(&mut self, bytes: &[u8]) {
-        let count = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        self.lost = self.lost.saturating_add(count);
-        self.gap = self.gap.saturating_add(count);
-    }
-
-    /// Returns what could not be written.
-    fn put<'a>(&mut self, mut bytes: &'a [u8]) -> &'a [u8] {
-        while let Some(last) = bytes.last() {
-            match self.file.write(bytes) {
-                Ok(0) => {
-                    self.error.get_or_insert_with(|| io::ErrorKind::WriteZero.into());
-                    break;
-                }
-                Ok(count) => {
-                    self.fresh_line = if count == bytes.len() {
-                        *last == b'\n'
-                    } else {
-                        bytes.get(count.saturating_sub(1)) == Some(&b'\n')
-                    };
-                    bytes = bytes.get(count..).unwrap_or_default();
-                    self.bytes = self.bytes.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.error.get_or_insert(error);
-                    break;
-                }
-            }
-        }
-        self.progress.publish(self.bytes, false);
-        bytes
-    }
-
-    fn note(&mut self, line: &str) {
-        let own_line = format!("{}{line}\n", self.line_break());
-        self.write(own_line.as_bytes());
-    }
-}
-
 /// The thread.
 struct Worker {
     pipe: Option<OwnedFd>,
@@ -285,8 +225,7 @@ impl Worker {
             }
         }
         self.no_more(Drained::CutOff);
-        self.log.progress.publish(self.log.bytes, true);
-        PumpReport { bytes: self.log.bytes, lost: self.log.lost, error: self.log.error.take() }
+        self.log.close()
     }
 
     /// Waits for output or a command; `true`: there is output (or its end) to read.
@@ -324,7 +263,7 @@ impl Worker {
             Ok(count) => self.log.write(chunk.get(..count).unwrap_or_default()),
             Err(Errno::EINTR | Errno::EAGAIN) => {}
             Err(errno) => {
-                self.log.error.get_or_insert(errno.into());
+                self.log.cut(errno.into());
                 self.no_more(Drained::AtEnd);
             }
         }
@@ -345,6 +284,7 @@ impl Worker {
     fn no_more(&mut self, how: Drained) {
         self.pipe = None;
         self.drain_end = None;
+        self.log.settle();
         if let Some(drained) = self.drained.take() {
             let _ = drained.send(how);
         }

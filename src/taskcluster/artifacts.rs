@@ -1,6 +1,7 @@
 //! The queue's artifact endpoints (taskcluster-api.md 4.2 and 4.3).
 
 use super::call::{Answer, Budget, Call};
+use super::endpoints::{self, Endpoint};
 use super::error::{ApiError, Failure};
 use super::hawk::signed_url;
 use super::model::{
@@ -8,7 +9,6 @@ use super::model::{
 };
 use super::queue::{Queue, run_path};
 use super::url::encode_segment;
-use awc::http::Method;
 use scriptworker_core::ids::{ArtifactName, RunKey, TaskId};
 use scriptworker_core::secret::Secret;
 use serde::Deserialize;
@@ -32,7 +32,7 @@ impl Of<'_> {
         }
     }
 
-    fn pick(self, latest: &'static str, run: &'static str) -> &'static str {
+    fn pick(self, latest: &'static Endpoint, run: &'static Endpoint) -> &'static Endpoint {
         match self {
             Self::Latest(_) => latest,
             Self::Run(_) => run,
@@ -50,7 +50,7 @@ impl Queue {
         budget: Budget,
     ) -> Result<ArtifactResponse, ApiError> {
         let path = named(Of::Run(run), "artifacts", name);
-        let call = Call::new("createArtifact", Method::POST, path).with_body(request);
+        let call = Call::new(&endpoints::CREATE_ARTIFACT, path).with_body(request);
         Ok(self.service.json(&call, budget).await?.value)
     }
 
@@ -63,7 +63,7 @@ impl Queue {
         budget: Budget,
     ) -> Result<(), ApiError> {
         let path = named(Of::Run(run), "artifacts", name);
-        let call = Call::new("finishArtifact", Method::PUT, path)
+        let call = Call::new(&endpoints::FINISH_ARTIFACT, path)
             .with_body(&serde_json::json!({ "uploadId": upload_id }));
         self.service.reply(&call, budget, 204).await.map(|_| ())
     }
@@ -76,11 +76,11 @@ impl Queue {
         page_limit: u32,
         budget: Budget,
     ) -> Result<Vec<ArtifactInfo>, ApiError> {
-        let name = of.pick("listLatestArtifacts", "listArtifacts");
+        let endpoint = of.pick(&endpoints::LIST_LATEST_ARTIFACTS, &endpoints::LIST_ARTIFACTS);
         let mut all = Vec::new();
         let mut query = String::new();
         for _ in 0..page_limit {
-            let call = Call::new(name, Method::GET, of.path(&format!("/artifacts{query}")));
+            let call = Call::new(endpoint, of.path(&format!("/artifacts{query}")));
             let page = self.service.json::<ArtifactPage>(&call, budget).await?.value;
             all.extend(page.artifacts);
             match page.continuation_token {
@@ -88,7 +88,11 @@ impl Queue {
                 Some(token) => query = format!("?continuationToken={}", encode_segment(&token)),
             }
         }
-        Err(ApiError { call: name, attempts: 1, failure: Failure::TooManyPages { limit: page_limit } })
+        Err(ApiError {
+            call: endpoint.name,
+            attempts: 1,
+            failure: Failure::TooManyPages { limit: page_limit },
+        })
     }
 
     /// `getArtifact` or `getLatestArtifact`: where the content is. The redirect is not followed: that is what
@@ -99,8 +103,8 @@ impl Queue {
         name: &ArtifactName,
         budget: Budget,
     ) -> Result<Located, ApiError> {
-        let call_name = of.pick("getLatestArtifact", "getArtifact");
-        let call = Call::new(call_name, Method::GET, named(of, "artifacts", name));
+        let endpoint = of.pick(&endpoints::GET_LATEST_ARTIFACT, &endpoints::GET_ARTIFACT);
+        let call = Call::new(endpoint, named(of, "artifacts", name));
         let reply = self.service.reply(&call, budget, 303).await?;
         let storage_type = reply.storage_type.and_then(|name| {
             let reader: StrDeserializer<'_, ValueError> = StrDeserializer::new(&name);
@@ -109,7 +113,7 @@ impl Queue {
         let failure = Failure::MissingHeader { status: reply.status, name: "location" };
         match reply.location {
             Some(url) => Ok(Located { url, storage_type }),
-            None => Err(ApiError { call: call_name, attempts: 1, failure }),
+            None => Err(ApiError { call: endpoint.name, attempts: 1, failure }),
         }
     }
 
@@ -120,8 +124,8 @@ impl Queue {
         name: &ArtifactName,
         budget: Budget,
     ) -> Result<Answer<ArtifactContent>, ApiError> {
-        let call_name = of.pick("latestArtifact", "artifact");
-        let call = Call::new(call_name, Method::GET, named(of, "artifact-content", name));
+        let endpoint = of.pick(&endpoints::LATEST_ARTIFACT, &endpoints::ARTIFACT);
+        let call = Call::new(endpoint, named(of, "artifact-content", name));
         self.service.json(&call, budget).await
     }
 
@@ -132,8 +136,8 @@ impl Queue {
         name: &ArtifactName,
         budget: Budget,
     ) -> Result<Answer<ArtifactInfo>, ApiError> {
-        let call_name = of.pick("latestArtifactInfo", "artifactInfo");
-        let call = Call::new(call_name, Method::GET, named(of, "artifact-info", name));
+        let endpoint = of.pick(&endpoints::LATEST_ARTIFACT_INFO, &endpoints::ARTIFACT_INFO);
+        let call = Call::new(endpoint, named(of, "artifact-info", name));
         self.service.json(&call, budget).await
     }
 
@@ -146,7 +150,7 @@ impl Queue {
         lifetime: Duration,
     ) -> Result<Secret, ApiError> {
         let target = self.service.target(&named(of, "artifacts", name));
-        let call = of.pick("getLatestArtifact", "getArtifact");
+        let call = of.pick(&endpoints::GET_LATEST_ARTIFACT, &endpoints::GET_ARTIFACT).name;
         let sign = || match self.service.auth.current()? {
             None => Ok(Secret::new(target.exposed())),
             Some(credentials) => {

@@ -2,10 +2,10 @@
 
 use super::call::{Answer, Budget, Call, Service};
 use super::credentials::Auth;
+use super::endpoints;
 use super::error::ApiError;
 use super::http::Http;
 use super::url::{RootUrl, encode_segment};
-use awc::http::Method;
 use scriptworker_core::scope::Scope;
 use scriptworker_core::secret::Secret;
 use scriptworker_core::time::UnixMillis;
@@ -66,14 +66,14 @@ impl AuthService {
         budget: Budget,
     ) -> Result<Answer<GithubToken>, ApiError> {
         let path = format!("/github/{}/{}/repo-token", encode_segment(app_name), encode_segment(owner));
-        let call = Call::new("githubRepoToken", Method::POST, path)
+        let call = Call::new(&endpoints::GITHUB_REPO_TOKEN, path)
             .with_body(&TokenRequest { repositories, permissions });
         self.service.json(&call, budget).await
     }
 
     /// `currentScopes`: what the credentials in use may do.
     pub async fn current_scopes(&self, budget: Budget) -> Result<Answer<Vec<Scope>>, ApiError> {
-        let call = Call::new("currentScopes", Method::GET, "/scopes/current".to_owned());
+        let call = Call::new(&endpoints::CURRENT_SCOPES, "/scopes/current".to_owned());
         Ok(self.service.json::<CurrentScopes>(&call, budget).await?.map(|answer| answer.scopes))
     }
 }

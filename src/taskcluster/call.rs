@@ -1,6 +1,7 @@
 //! One call of an API: sign, send, read, and do it again where that may help.
 
 use super::credentials::{Auth, NoCredentials};
+use super::endpoints::Endpoint;
 use super::error::{ApiError, ErrorCode, Failure, Refusal, SchemaError, scrub};
 use super::hawk::{self, JSON, Signing};
 use super::http::{Deadline, Http, Opened, Request, local_now, sensitive};
@@ -70,9 +71,7 @@ pub(super) struct Service {
 
 /// What is asked.
 pub(super) struct Call {
-    /// Its name in Taskcluster's reference.
-    pub(super) name: &'static str,
-    pub(super) method: Method,
+    pub(super) endpoint: &'static Endpoint,
     /// After `/api/<service>/v1`, encoded.
     pub(super) path: String,
     pub(super) body: Option<Bytes>,
@@ -81,8 +80,8 @@ pub(super) struct Call {
 }
 
 impl Call {
-    pub(super) fn new(name: &'static str, method: Method, path: String) -> Self {
-        Self { name, method, path, body: None, patience: Duration::ZERO }
+    pub(super) fn new(endpoint: &'static Endpoint, path: String) -> Self {
+        Self { endpoint, path, body: None, patience: Duration::ZERO }
     }
 
     pub(super) fn with_body(mut self, body: &impl Serialize) -> Self {
@@ -124,7 +123,7 @@ impl Service {
     where
         T: DeserializeOwned + Send + 'static,
     {
-        repeat(call.name, budget, async |deadline| {
+        repeat(call.endpoint.name, budget, async |deadline| {
             let reply = self.attempt(call, deadline, 200).await?;
             let value = parse(reply.bytes.clone(), reply.status).await?;
             Ok(Answer { value: (value, reply.bytes), date: reply.date })
@@ -134,7 +133,8 @@ impl Service {
 
     /// A call whose answer counts by its status.
     pub(super) async fn reply(&self, call: &Call, budget: Budget, expected: u16) -> Result<Reply, ApiError> {
-        repeat(call.name, budget, async |deadline| self.attempt(call, deadline, expected).await).await
+        repeat(call.endpoint.name, budget, async |deadline| self.attempt(call, deadline, expected).await)
+            .await
     }
 
     pub(super) fn target(&self, path: &str) -> Target {
@@ -152,7 +152,7 @@ impl Service {
             headers.push(sensitive(AUTHORIZATION, &header)?);
         }
         let request = Request {
-            method: call.method.clone(),
+            method: call.endpoint.method.clone(),
             target: &target,
             headers,
             patience: call.patience,
@@ -161,17 +161,19 @@ impl Service {
         let opened = match &call.body {
             Some(body) => self.http.send(request, body.clone(), None).await,
             // `()` says "Content-Length: 0", which belongs to POST and PUT only.
-            None if call.method == Method::GET => self.http.send(request, awc::body::None::new(), None).await,
+            None if call.endpoint.method == Method::GET => {
+                self.http.send(request, awc::body::None::new(), None).await
+            }
             None => self.http.send(request, (), None).await,
         }?;
-        read(opened, expected, self.http.config().max_json_bytes).await
+        read(opened, expected, call.endpoint.max_answer).await
     }
 
     fn authorization(&self, call: &Call, target: &Target) -> Result<Option<Secret>, NoCredentials> {
         let Some(credentials) = self.auth.current()? else { return Ok(None) };
         let nonce = uuid::Uuid::new_v4().simple().to_string();
         let signing = Signing {
-            method: call.method.as_str(),
+            method: call.endpoint.method.as_str(),
             target,
             body: call.body.as_deref(),
             now: SystemTime::now(),

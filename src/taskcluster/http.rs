@@ -32,8 +32,6 @@ pub struct HttpConfig {
     pub header_timeout: Duration,
     /// The longest pause within a body, in either direction.
     pub stall_timeout: Duration,
-    /// The largest answer of an API call, decoded.
-    pub max_json_bytes: u64,
     /// Connections at the same time, for `http` and `https` each.
     pub max_connections: usize,
 }
@@ -45,7 +43,6 @@ impl Default for HttpConfig {
             connect_timeout: Duration::from_secs(15),
             header_timeout: Duration::from_secs(30),
             stall_timeout: Duration::from_secs(30),
-            max_json_bytes: 16 << 20,
             max_connections: 15,
         }
     }

@@ -23,6 +23,7 @@ mod call;
 mod connect;
 pub mod credentials;
 pub mod download;
+mod endpoints;
 pub mod error;
 mod hawk;
 pub mod http;

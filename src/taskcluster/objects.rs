@@ -2,13 +2,13 @@
 
 use super::call::{Answer, Budget, Call, Service};
 use super::credentials::Auth;
+use super::endpoints;
 use super::error::ApiError;
 use super::http::Http;
 use super::model::{
     DownloadRequest, FinishRequest, Hashes, ObjectDownload, ProposedUploads, Upload, UploadRequest,
 };
 use super::url::{RootUrl, encode_segment};
-use awc::http::Method;
 use scriptworker_core::time::UnixMillis;
 
 /// The object service of a deployment, spoken to with the credentials that the queue gave for one object.
@@ -45,7 +45,7 @@ impl Objects {
         budget: Budget,
     ) -> Result<Answer<Upload>, ApiError> {
         let path = format!("/upload/{}", encode_segment(&upload.name));
-        let call = Call::new("createUpload", Method::PUT, path).with_body(&UploadRequest {
+        let call = Call::new(&endpoints::CREATE_UPLOAD, path).with_body(&UploadRequest {
             project_id: &upload.project_id,
             upload_id: &upload.upload_id,
             expires: upload.expires,
@@ -63,7 +63,7 @@ impl Objects {
         budget: Budget,
     ) -> Result<(), ApiError> {
         let path = format!("/finish-upload/{}", encode_segment(&upload.name));
-        let call = Call::new("finishUpload", Method::POST, path).with_body(&FinishRequest {
+        let call = Call::new(&endpoints::FINISH_UPLOAD, path).with_body(&FinishRequest {
             project_id: &upload.project_id,
             upload_id: &upload.upload_id,
             hashes,
@@ -78,7 +78,7 @@ impl Objects {
         budget: Budget,
     ) -> Result<Answer<ObjectDownload>, ApiError> {
         let path = format!("/start-download/{}", encode_segment(name));
-        let call = Call::new("startDownload", Method::PUT, path).with_body(&DownloadRequest::ALL);
+        let call = Call::new(&endpoints::START_DOWNLOAD, path).with_body(&DownloadRequest::ALL);
         self.service.json(&call, budget).await
     }
 }

@@ -2,11 +2,11 @@
 
 use super::call::{Answer, Budget, Call, Service, parse_value};
 use super::credentials::Auth;
+use super::endpoints;
 use super::error::{ApiError, Failure};
 use super::http::Http;
 use super::model::{BadClaim, Claim, ClaimedWork, Reclaim, Status, StatusAnswer, Task, WorkRequest};
 use super::url::{RootUrl, encode_segment};
-use awc::http::Method;
 use scriptworker_core::ids::{RunKey, TaskId, TaskQueueId, WorkerGroup, WorkerId};
 use scriptworker_core::run::Report;
 use std::time::Duration;
@@ -39,7 +39,7 @@ impl Queue {
         budget: Budget,
     ) -> Result<Answer<Vec<Result<Claim, Box<BadClaim>>>>, ApiError> {
         let path = format!("/claim-work/{}", encode_segment(queue.as_str()));
-        let call = Call::new("claimWork", Method::POST, path)
+        let call = Call::new(&endpoints::CLAIM_WORK, path)
             .with_body(&WorkRequest { worker_group: group, worker_id: worker, tasks: 1 })
             .with_patience(LONG_POLL);
         let answer = self.service.json::<ClaimedWork>(&call, budget).await?;
@@ -48,18 +48,18 @@ impl Queue {
 
     /// `reclaimTask`. Refused with 409 when the claim is lost.
     pub async fn reclaim_task(&self, run: &RunKey, budget: Budget) -> Result<Answer<Reclaim>, ApiError> {
-        let call = Call::new("reclaimTask", Method::POST, run_path(run, "/reclaim"));
+        let call = Call::new(&endpoints::RECLAIM_TASK, run_path(run, "/reclaim"));
         self.service.json(&call, budget).await
     }
 
     /// `reportCompleted`, `reportFailed` or `reportException`: idempotent, so repeating is safe. Refused with 409 when
     /// the run was resolved otherwise.
     pub async fn report(&self, run: &RunKey, report: Report, budget: Budget) -> Result<(), ApiError> {
-        let post = |name, end| Call::new(name, Method::POST, run_path(run, end));
+        let post = |endpoint, end| Call::new(endpoint, run_path(run, end));
         let call = match report {
-            Report::Completed => post("reportCompleted", "/completed"),
-            Report::Failed => post("reportFailed", "/failed"),
-            Report::Exception(reason) => post("reportException", "/exception")
+            Report::Completed => post(&endpoints::REPORT_COMPLETED, "/completed"),
+            Report::Failed => post(&endpoints::REPORT_FAILED, "/failed"),
+            Report::Exception(reason) => post(&endpoints::REPORT_EXCEPTION, "/exception")
                 .with_body(&serde_json::json!({ "reason": reason.name() })),
         };
         // The status is read although nobody needs it: a 200 of something else than the queue is no report.
@@ -68,17 +68,18 @@ impl Queue {
 
     /// `task`: the definition, with the bytes as they came.
     pub async fn task(&self, task: &TaskId, budget: Budget) -> Result<Answer<Task>, ApiError> {
-        let call = Call::new("task", Method::GET, format!("/task/{task}"));
+        let call = Call::new(&endpoints::TASK, format!("/task/{task}"));
         let answer = self.service.json_and_bytes::<serde_json::Value>(&call, budget).await?;
         let (raw, bytes) = answer.value;
-        let failed = |error| ApiError { call: call.name, attempts: 1, failure: Failure::Schema(error) };
+        let failed =
+            |error| ApiError { call: call.endpoint.name, attempts: 1, failure: Failure::Schema(error) };
         let definition = parse_value(&raw).map_err(failed)?;
         Ok(Answer { value: Task { bytes, raw, definition }, date: answer.date })
     }
 
     /// `status`.
     pub async fn status(&self, task: &TaskId, budget: Budget) -> Result<Answer<Status>, ApiError> {
-        let call = Call::new("status", Method::GET, format!("/task/{task}/status"));
+        let call = Call::new(&endpoints::STATUS_OF_TASK, format!("/task/{task}/status"));
         Ok(self.service.json::<StatusAnswer>(&call, budget).await?.map(|answer| answer.status))
     }
 }

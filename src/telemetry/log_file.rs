@@ -1,9 +1,8 @@
 //! The file behind the log: appended to, reopened when somebody moved it, rotated when it is too large. A write that
 //! fails is counted and forgotten: the log never fails the worker.
 
-use crate::fsio::{self, WriteFile};
-use nix::sys::stat::{FileStat, fstat};
-use std::fs;
+use crate::fsio::{Purpose, WriteFile};
+use std::fs::{self, Metadata};
 use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -49,18 +48,17 @@ struct Open {
 }
 
 /// Which file it is, whatever its name.
-fn identity(stat: &FileStat) -> (u64, u64) {
-    (stat.st_dev, stat.st_ino)
+fn identity(metadata: &Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
 }
 
 fn open(path: &Path) -> io::Result<Open> {
     if let Some(dir) = path.parent() {
-        fsio::create_dir_all(dir)?;
+        Purpose::WorkerLog.create_dir_all(dir)?;
     }
-    let file = fsio::append(path, MODE)?;
-    // asked of the open file: under its name there may be another one already
-    let stat = fstat(&file)?;
-    Ok(Open { file, identity: identity(&stat), size: u64::try_from(stat.st_size).unwrap_or(0) })
+    let file = Purpose::WorkerLog.append(path, MODE)?;
+    let metadata = file.metadata()?;
+    Ok(Open { file, identity: identity(&metadata), size: metadata.len() })
 }
 
 impl LogFile {
@@ -100,7 +98,7 @@ impl LogFile {
         }
         self.looked = now;
         match fs::metadata(&self.path) {
-            Ok(metadata) if (metadata.dev(), metadata.ino()) == self.open.identity => Ok(()),
+            Ok(metadata) if identity(&metadata) == self.open.identity => Ok(()),
             _ => self.reopen(),
         }
     }
@@ -115,14 +113,18 @@ impl LogFile {
             name.push(format!(".{number}"));
             PathBuf::from(name)
         };
-        fsio::remove_file(&numbered(backups))?;
-        for number in (1..backups).rev() {
-            match fsio::rename(&numbered(number), &numbered(number + 1)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
+        // A rotation that came no further than this (the disk was full) is only completed: to begin again each time
+        // would push one old file after the other out.
+        if self.path.try_exists()? {
+            Purpose::WorkerLog.remove_file(&numbered(backups))?;
+            for number in (1..backups).rev() {
+                match Purpose::WorkerLog.rename(&numbered(number), &numbered(number + 1)) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    _ => {}
+                }
             }
+            Purpose::WorkerLog.rename(&self.path, &numbered(1))?;
         }
-        fsio::rename(&self.path, &numbered(1))?;
         self.reopen()
     }
 }
@@ -130,6 +132,7 @@ impl LogFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fsio;
     use std::fs::File;
 
     fn content(path: &Path) -> String {
@@ -197,6 +200,23 @@ mod tests {
         assert_eq!(file("worker.log.2"), "cccc\n");
         assert!(!temp.path().join("worker.log.3").exists());
         assert_eq!(log.failed_writes(), 0);
+    }
+
+    #[test]
+    fn a_rotation_that_was_interrupted_is_completed_and_not_repeated() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("worker.log");
+        let now = Instant::now();
+        let mut log = LogFile::open(&path, Rotation::BySize { max_bytes: 5, backups: 2 }, now).unwrap();
+        log.append(b"aaaa\n", now);
+        log.append(b"bbbb\n", now);
+        // as far as it comes when there is room for a new name but not for a new file
+        fsio::rename(&temp.path().join("worker.log.1"), &temp.path().join("worker.log.2")).unwrap();
+        fsio::rename(&path, &temp.path().join("worker.log.1")).unwrap();
+        log.append(b"cccc\n", now);
+        let file = |name: &str| content(&temp.path().join(name));
+        assert_eq!(file("worker.log"), "cccc\n");
+        assert_eq!((file("worker.log.1"), file("worker.log.2")), ("bbbb\n".into(), "aaaa\n".into()));
     }
 
     #[test]

@@ -75,7 +75,7 @@ async fn an_empty_log_gets_no_empty_line() {
     let dir = tempfile::tempdir().unwrap();
     let (output, writer) = std::io::pipe().unwrap();
     let path = dir.path().join("log");
-    let mut pump = Pump::start(output.into(), fsio::create(&path, 0o600).unwrap()).unwrap();
+    let mut pump = Pump::start(output.into(), fsio::create(&path, 0o600).unwrap(), None).unwrap();
     drop(writer);
     assert_eq!(within(pump.drained()).await, Drained::AtEnd);
     assert_eq!(within(pump.drained()).await, Drained::AtEnd);
@@ -88,7 +88,7 @@ async fn an_empty_log_gets_no_empty_line() {
 async fn a_full_disk_neither_blocks_nor_kills_the_script() {
     // Every write to this device fails with ENOSPC.
     let (output, mut writer) = std::io::pipe().unwrap();
-    let pump = Pump::start(output.into(), fsio::append("/dev/full".as_ref(), 0).unwrap()).unwrap();
+    let pump = Pump::start(output.into(), fsio::append("/dev/full".as_ref(), 0).unwrap(), None).unwrap();
     let written = tokio::task::spawn_blocking(move || {
         // Many times what a pipe holds: this ends only if somebody reads.
         for _ in 0..64 {
@@ -105,7 +105,8 @@ async fn a_full_disk_neither_blocks_nor_kills_the_script() {
 async fn a_writer_that_never_stops_does_not_hold_up_the_end() {
     let (output, mut writer) = std::io::pipe().unwrap();
     let dir = tempfile::tempdir().unwrap();
-    let mut pump = Pump::start(output.into(), fsio::create(&dir.path().join("log"), 0o600).unwrap()).unwrap();
+    let mut pump =
+        Pump::start(output.into(), fsio::create(&dir.path().join("log"), 0o600).unwrap(), None).unwrap();
     let flood = std::thread::spawn(move || while writer.write_all(&[b'x'; 4096]).is_ok() {});
     pump.script_ended(std::time::Duration::from_millis(50));
     assert_eq!(within(pump.drained()).await, Drained::CutOff);
@@ -118,7 +119,7 @@ async fn finishing_takes_what_was_written_until_then() {
     let (output, mut writer) = std::io::pipe().unwrap();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("log");
-    let pump = Pump::start(output.into(), fsio::create(&path, 0o600).unwrap()).unwrap();
+    let pump = Pump::start(output.into(), fsio::create(&path, 0o600).unwrap(), None).unwrap();
     writer.write_all(b"the last words").unwrap();
     within(pump.finish()).await;
     let mut log = String::new();
@@ -126,34 +127,122 @@ async fn finishing_takes_what_was_written_until_then() {
     assert_eq!(log, "the last words");
 }
 
-/// In a process of its own, because the fault is armed for a whole process.
+/// Lines of eight bytes, each different.
+fn numbered_lines(bytes: usize) -> Vec<u8> {
+    (0..).flat_map(|line: u32| format!("{line:07}\n").into_bytes()).take(bytes).collect()
+}
+
+#[tokio::test]
+async fn of_a_log_that_may_not_grow_beginning_and_end_are_kept() {
+    const MAX: usize = 3 << 20;
+    let (output, mut writer) = std::io::pipe().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    let file = fsio::create(&path, 0o600).unwrap();
+    let mut pump = Pump::start(output.into(), file, Some(MAX as u64)).unwrap();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let lines = Arc::clone(&seen);
+    let tail = Tail::start(std::fs::File::open(&path).unwrap(), pump.progress(), move |line| {
+        lines.lock().unwrap().push(line.to_owned());
+    })
+    .unwrap();
+    let all = numbered_lines(20 << 20);
+    let whole = all.clone();
+    within(tokio::task::spawn_blocking(move || writer.write_all(&whole).unwrap())).await.unwrap();
+    assert_eq!(within(pump.drained()).await, Drained::AtEnd);
+    pump.note("exit code: 0");
+    let report = within(pump.finish()).await;
+    within(tail.finish()).await.unwrap();
+    let (head, end) = (&all[..2 << 20], &all[19 << 20..]);
+    let mark = format!("[{} bytes of output left out: max_log_size is {MAX}]\n", 17 << 20);
+    let log = std::fs::read(path).unwrap();
+    assert!(log == [head, mark.as_bytes(), end, b"exit code: 0\n"].concat(), "the log differs");
+    assert_eq!((report.left_out, report.lost, report.is_complete()), (17 << 20, 0, true));
+    // what the worker's own log repeats is what is in the file
+    assert!(*seen.lock().unwrap() == String::from_utf8(log).unwrap().lines().collect::<Vec<_>>());
+}
+
+/// Runs a test below in a process of its own, because a fault is armed for a whole process.
+#[cfg(feature = "fault")]
+fn with_fault(fault: &str, test: &str) {
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", &format!("output::{test}"), "--ignored"])
+        .env("SW_FAULT", fault)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("fails with"), "the fault was not met");
+}
+
 #[cfg(feature = "fault")]
 #[test]
-fn a_disk_that_recovers_leaves_a_mark_in_the_log() {
-    let status = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "output::on_a_disk_that_recovers", "--ignored"])
-        .env("SW_FAULT", "fsio.write:2:ENOSPC")
-        .status();
-    assert!(status.unwrap().success());
+fn a_disk_that_recovers_costs_nothing_and_one_that_takes_long_leaves_a_mark() {
+    with_fault("other.write:2:ENOSPC", "on_a_disk_that_recovers_soon");
+    with_fault("other.write:2-300:EIO", "on_a_disk_that_recovers_late");
+}
+
+/// Without space to set aside nothing more goes into the file until the end, for which there is space.
+#[cfg(feature = "fault")]
+#[test]
+fn on_a_full_disk_there_is_space_for_the_end() {
+    with_fault("other.reserve:2+:ENOSPC", "on_a_disk_that_fills_up");
+}
+
+#[cfg(feature = "fault")]
+async fn log_of(all: Vec<u8>) -> (Vec<u8>, scriptworker::process::PumpReport) {
+    let (output, mut writer) = std::io::pipe().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    let mut pump = Pump::start(output.into(), fsio::create(&path, 0o600).unwrap(), None).unwrap();
+    within(tokio::task::spawn_blocking(move || writer.write_all(&all).unwrap())).await.unwrap();
+    within(pump.drained()).await;
+    pump.note("exit code: 0");
+    let report = within(pump.finish()).await;
+    (std::fs::read(path).unwrap(), report)
+}
+
+/// The log is all of this with one gap, which is marked. Returns how much comes after it.
+#[cfg(feature = "fault")]
+fn with_a_marked_gap(log: &[u8], all: &[u8], lost: u64) -> usize {
+    let mark = format!("[{lost} bytes of output could not be written]\n").into_bytes();
+    let at = log.windows(mark.len()).position(|bytes| bytes == mark).expect("a mark");
+    // a line of the log may be cut by the gap, so the mark may be a line further down
+    let head = if all[..at] == log[..at] { at } else { at - 1 };
+    let rest = &all[head + usize::try_from(lost).unwrap()..];
+    assert!(log[..head] == all[..head], "the beginning differs");
+    assert!(log[at + mark.len()..] == [rest, b"exit code: 0\n"].concat(), "the end differs");
+    rest.len()
 }
 
 #[cfg(feature = "fault")]
 #[tokio::test]
 #[ignore = "needs a fault that another test arms"]
-async fn on_a_disk_that_recovers() {
-    let (output, writer) = std::io::pipe().unwrap();
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("log");
-    let pump = Pump::start(output.into(), fsio::create(&path, 0o600).unwrap()).unwrap();
-    drop(writer);
-    for line in ["one", "two", "three"] {
-        pump.note(line);
-    }
-    let report = within(pump.finish()).await;
-    assert_eq!(
-        std::fs::read_to_string(path).unwrap(),
-        "one\n[4 bytes of output could not be written]\nthree\n"
-    );
-    assert_eq!((report.bytes, report.lost), (51, 4));
+async fn on_a_disk_that_recovers_soon() {
+    let (log, report) = log_of(b"one\ntwo\nthree\n".to_vec()).await;
+    assert_eq!(String::from_utf8(log).unwrap(), "one\ntwo\nthree\nexit code: 0\n");
+    assert!(report.is_complete());
+    assert_eq!(report.error.unwrap().raw_os_error(), Some(nix::libc::ENOSPC));
+}
+
+#[cfg(feature = "fault")]
+#[tokio::test]
+#[ignore = "needs a fault that another test arms"]
+async fn on_a_disk_that_recovers_late() {
+    // 300 reads are more than the 1 MiB that is held, and less than this
+    let all = numbered_lines(32 << 20);
+    let (log, report) = log_of(all.clone()).await;
+    assert!(report.lost > 0 && !report.is_complete());
+    assert!(with_a_marked_gap(&log, &all, report.lost) >= 1 << 20);
+    assert_eq!(report.error.unwrap().raw_os_error(), Some(nix::libc::EIO));
+}
+
+#[cfg(feature = "fault")]
+#[tokio::test]
+#[ignore = "needs a fault that another test arms"]
+async fn on_a_disk_that_fills_up() {
+    let all = numbered_lines(8 << 20);
+    let (log, report) = log_of(all.clone()).await;
+    assert!(report.lost > 0 && !report.is_complete());
+    assert_eq!(with_a_marked_gap(&log, &all, report.lost), 1 << 20);
     assert_eq!(report.error.unwrap().raw_os_error(), Some(nix::libc::ENOSPC));
 }

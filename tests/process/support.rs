@@ -45,7 +45,7 @@ pub(crate) fn guardian() -> PathBuf {
 pub(crate) async fn start(spec: LaunchSpec) -> Script {
     let dir = tempfile::tempdir().unwrap();
     let Running { started, exit, control, output, guardian_pid } = launch(spec).await.unwrap();
-    let pump = Pump::start(output, fsio::create(&dir.path().join("log"), 0o600).unwrap()).unwrap();
+    let pump = Pump::start(output, fsio::create(&dir.path().join("log"), 0o600).unwrap(), None).unwrap();
     let started = within(started).await;
     Script { started, exit, control, guardian_pid, pump, dir }
 }

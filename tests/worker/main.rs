@@ -8,6 +8,7 @@
 )]
 #![expect(clippy::disallowed_methods, reason = "tests write files of their own")]
 
+mod artifacts;
 mod canary;
 mod claims;
 mod faults;

@@ -2,7 +2,7 @@
 //! and 11). Everything here blocks.
 
 use crate::config::Config;
-use crate::fsio;
+use crate::fsio::Purpose;
 use crate::messages::script::Prepare;
 use scriptworker_core::json::format_json;
 use serde_json::json;
@@ -25,8 +25,8 @@ fn at(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DirectoryEr
 /// Removes and makes anew `work_dir`, `artifact_dir` and `task_log_dir`, in this order.
 pub fn wipe(config: &Config) -> Result<(), DirectoryError> {
     for path in [&config.work_dir, &config.artifact_dir, &config.task_log_dir] {
-        fsio::remove_tree(path).map_err(at("remove", path))?;
-        fsio::create_dir_all(path).map_err(at("create", path))?;
+        Purpose::Directories.remove_tree(path).map_err(at("remove", path))?;
+        Purpose::Directories.create_dir_all(path).map_err(at("create", path))?;
     }
     Ok(())
 }
@@ -51,6 +51,6 @@ pub(super) fn log_file(config: &Config) -> PathBuf {
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), DirectoryError> {
-    let mut file = fsio::create(path, 0o644).map_err(at("create", path))?;
+    let mut file = Purpose::Input.create(path, 0o644).map_err(at("create", path))?;
     file.write_all(bytes).map_err(at("write", path))
 }

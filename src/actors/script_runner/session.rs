@@ -4,16 +4,16 @@ use super::directories::log_file;
 use super::heed::{self, heeded};
 use crate::actors::RunCredentials;
 use crate::config::{Config, FirstSignal};
-use crate::fsio::{self, WriteFile};
+use crate::fsio::{Purpose, WriteFile};
 use crate::process::{
     self, Control, Drained, Exit, KilledBy, LaunchError, LaunchSpec, Pump, Running, Started, StopSignal, Tail,
 };
 use scriptworker_core::ids::RunKey;
-use scriptworker_core::run::{ExitCodes, ScriptEnd};
+use scriptworker_core::run::{ExitCodes, ScriptEnd, TaskStatus};
 use scriptworker_core::time::BootMillis;
 use std::ffi::OsString;
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -22,6 +22,9 @@ use tokio::sync::watch;
 /// The variables with which the worker itself may have been given credentials (config.md 7).
 const OWN_CREDENTIALS: [&str; 3] =
     ["TASKCLUSTER_CLIENT_ID", "TASKCLUSTER_ACCESS_TOKEN", "TASKCLUSTER_CERTIFICATE"];
+
+/// Who may read the task's log.
+const LOG_MODE: u32 = 0o644;
 
 /// What a session is made from.
 pub(super) struct Setup {
@@ -71,8 +74,24 @@ pub(super) struct Ending {
     ordered: watch::Receiver<Option<Duration>>,
 }
 
-/// Opens the log, gives the script its credentials and hands it to a guardian.
+/// Opens the log, gives the script its credentials and hands it to a guardian. If that fails, the log says so, if it
+/// can.
 pub(super) async fn start(setup: Setup) -> Result<(Session, Ending), StartError> {
+    let (config, key) = (Arc::clone(&setup.config), setup.key.clone());
+    let started = begin(setup).await;
+    if let Err(error) = &started {
+        let line = format!("[scriptworker] the script could not be started: {error}\n");
+        let explaining = actix_rt::task::spawn_blocking(move || {
+            Purpose::TaskLog.append(&log_file(&config), LOG_MODE)?.write_all(line.as_bytes())
+        });
+        if let Err(error) = explaining.await.unwrap_or_else(|early| Err(early.into())) {
+            tracing::error!(run = %key, %error, "the task's log does not say why");
+        }
+    }
+    started
+}
+
+async fn begin(setup: Setup) -> Result<(Session, Ending), StartError> {
     let Setup { config, key, claim_end, credentials } = setup;
     let (for_files, for_credentials) = (Arc::clone(&config), Arc::clone(&credentials));
     let (log, follow, descriptor) =
@@ -82,7 +101,7 @@ pub(super) async fn start(setup: Setup) -> Result<(Session, Ending), StartError>
     spec.credentials = Some(descriptor);
     spec.deadline = Some(claim_end);
     let Running { started, exit, control, output, guardian_pid } = process::launch(spec).await?;
-    let pump = Pump::start(output, log)?;
+    let pump = Pump::start(output, log, config.max_log_size)?;
     let tail = Tail::start(follow, pump.progress(), |line| tracing::info!(target: "script", "{line}"))?;
     let pump = Arc::new(Mutex::new(Some(pump)));
     let (order, ordered) = watch::channel(None);
@@ -93,8 +112,8 @@ pub(super) async fn start(setup: Setup) -> Result<(Session, Ending), StartError>
 }
 
 fn files(config: &Config, credentials: &RunCredentials) -> Result<(WriteFile, File, OwnedFd), StartError> {
-    fsio::create_dir_all(&config.task_log_dir)?;
-    let log = fsio::create(&log_file(config), 0o644)?;
+    Purpose::Directories.create_dir_all(&config.task_log_dir)?;
+    let log = Purpose::TaskLog.create(&log_file(config), LOG_MODE)?;
     let descriptor = credentials.open_file(&config.work_dir)?;
     Ok((log, File::open(log_file(config))?, descriptor))
 }
@@ -195,13 +214,17 @@ impl Ending {
             }
         }
         credentials.detach_file();
-        let (line, end) = judge(&end, &codes);
+        let (line, mut end) = judge(&end, &codes);
         tracing::info!(run = %key, "{line}");
         if let Some(pump) = drained {
             pump.note(&line);
             let report = pump.finish().await;
-            if let Some(error) = report.error {
-                tracing::error!(run = %key, lost = report.lost, %error, "the task's log is incomplete");
+            if !report.is_complete() {
+                let (lost, error) = (report.lost, report.error);
+                tracing::error!(run = %key, lost, ?error, "the task's log is incomplete");
+                end = without_whole_log(end);
+            } else if let Some(error) = report.error {
+                tracing::warn!(run = %key, %error, "the task's log could not be written for a while; it is complete");
             }
         }
         if let Err(error) = tail.finish().await {
@@ -217,6 +240,16 @@ async fn kill_rest(key: &RunKey, pid: Option<u32>) {
     match actix_rt::task::spawn_blocking(move || process::kill_session(pid)).await {
         Ok(0) => tracing::warn!(run = %key, "what was left of the script's session is killed"),
         left => tracing::error!(run = %key, ?left, "processes of the script could not be killed"),
+    }
+}
+
+/// A green report says that everything is in place, and the log belongs to that: with a part of it lost, the run is
+/// `internal-error` at least. The queue does not repeat such a run by itself, and neither should anybody else before
+/// having looked at what the script did.
+fn without_whole_log(end: ScriptEnd) -> ScriptEnd {
+    match end {
+        ScriptEnd::Exited(status) => ScriptEnd::Exited(status.worst(TaskStatus::InternalError)),
+        other => other,
     }
 }
 

@@ -3,7 +3,7 @@
 //! Everything here blocks.
 
 use super::BodyError;
-use crate::fsio;
+use crate::fsio::Purpose;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use scriptworker_core::ids::ArtifactName;
@@ -114,7 +114,7 @@ pub(super) fn compress(
 ) -> Result<(File, u64), BodyError> {
     let name = read.name;
     let scratch = |source| BodyError::Scratch { name: name.clone(), dir: dir.to_owned(), source };
-    let target = BufWriter::with_capacity(CHUNK, fsio::unlinked(dir).map_err(scratch)?);
+    let target = BufWriter::with_capacity(CHUNK, Purpose::Scratch.unlinked(dir).map_err(scratch)?);
     let mut encoder = GzEncoder::new(target, Compression::new(6));
     loop {
         if !wanted.load(Ordering::Relaxed) {

@@ -271,13 +271,28 @@ async fn more_than_4_gib_is_announced_in_full() {
 }
 
 #[actix_web::test]
-async fn no_room_for_the_compressed_form_is_the_workers_failure() {
+async fn without_room_for_the_compressed_form_it_is_sent_as_it_is() {
     let fixture = Fixture::new();
     std::fs::write(fixture.path("a.log"), "text").unwrap();
     let how = Preparation { scratch: fixture.dir.path().join("absent"), ..fixture.how() };
-    let error = PreparedArtifact::new(fixture.found("a.log"), &how).await.unwrap_err();
+    let artifact = PreparedArtifact::new(fixture.found("a.log"), &how).await.unwrap();
+    assert_eq!((artifact.encoding(), artifact.length(), artifact.media_type()), (None, 4, "text/plain"));
+    let (mut stream, outcome) = artifact.body();
+    assert_eq!(stream.next().await.unwrap().unwrap(), "text");
+    assert!(stream.next().await.is_none());
+    outcome.wait().await.unwrap();
+}
+
+#[test]
+fn what_cannot_be_kept_is_the_workers_failure() {
+    let fixture = Fixture::new();
+    std::fs::write(fixture.path("a.log"), "text").unwrap();
+    let found = fixture.found("a.log");
+    let (mut file, absent) = (found.open().unwrap(), fixture.dir.path().join("absent"));
+    let mut reading = Reading::new(found.name(), &mut file, 4, false);
+    let error = compress(&mut reading, &absent, &AtomicBool::new(true)).unwrap_err();
     let BodyError::Scratch { source, dir, .. } = &error else { panic!("{error:?}") };
-    assert_eq!((source.kind(), dir), (io::ErrorKind::NotFound, &how.scratch));
+    assert_eq!((source.kind(), dir), (io::ErrorKind::NotFound, &absent));
     assert_eq!(error.status(), TaskStatus::InternalError);
 }
 
