@@ -70,9 +70,10 @@ fn events() -> Vec<Event> {
         all.push(Event::Verdict(verdict));
     }
     for end in [
-        ScriptEnd::Exited(TaskStatus::Success),
-        ScriptEnd::Exited(TaskStatus::Failure),
-        ScriptEnd::Exited(TaskStatus::IntermittentTask),
+        ScriptEnd::Exited { status: TaskStatus::Success, by_itself: true },
+        ScriptEnd::Exited { status: TaskStatus::Success, by_itself: false },
+        ScriptEnd::Exited { status: TaskStatus::Failure, by_itself: true },
+        ScriptEnd::Exited { status: TaskStatus::IntermittentTask, by_itself: true },
         ScriptEnd::NotStarted,
         ScriptEnd::Deadline,
         ScriptEnd::Unknown,
@@ -110,7 +111,12 @@ impl World {
         match event {
             Event::ScriptEnded(end) => {
                 if self.script_alive {
-                    self.script_green = end == ScriptEnd::Exited(TaskStatus::Success) && !self.told_to_die;
+                    self.script_green = match end {
+                        ScriptEnd::Exited { status: TaskStatus::Success, by_itself } => {
+                            by_itself || !self.told_to_die
+                        }
+                        _ => false,
+                    };
                     if end == ScriptEnd::Deadline {
                         self.claim_lost = true;
                     }
@@ -347,7 +353,11 @@ fn play(policy: Policy, events: &[Event]) -> (Run, Vec<Effect>) {
 const PLAIN: Policy = Policy { verify: false, attest: false, timeout_status: TaskStatus::Failure };
 
 fn ended(status: TaskStatus) -> Event {
-    Event::ScriptEnded(ScriptEnd::Exited(status))
+    Event::ScriptEnded(ScriptEnd::Exited { status, by_itself: true })
+}
+
+fn stopped(status: TaskStatus) -> Event {
+    Event::ScriptEnded(ScriptEnd::Exited { status, by_itself: false })
 }
 
 #[test]
@@ -378,12 +388,22 @@ fn the_cause_decides_when_the_worker_ended_the_script() {
         (Event::ShutdownAsked, TaskStatus::WorkerShutdown),
         (Event::ActorDied(Actor::ScriptRunner), TaskStatus::InternalError),
     ] {
-        for late in
-            [ended(TaskStatus::Success), ended(TaskStatus::Failure), Event::ScriptEnded(ScriptEnd::Unknown)]
-        {
+        for late in [
+            stopped(TaskStatus::Success),
+            stopped(TaskStatus::Failure),
+            Event::ScriptEnded(ScriptEnd::Unknown),
+        ] {
             let (run, _) = play(timeout, &[Event::Prepared(true), cause, late]);
             assert_eq!(run.status(), expected, "{cause:?} then {late:?}");
         }
+    }
+}
+
+#[test]
+fn a_script_that_was_over_before_it_was_told_to_end_keeps_its_status() {
+    for cause in [Event::LimitPassed, Event::ShutdownAsked, Event::ActorDied(Actor::ScriptRunner)] {
+        let (run, _) = play(PLAIN, &[Event::Prepared(true), cause, ended(TaskStatus::IntermittentTask)]);
+        assert_eq!(run.status(), TaskStatus::IntermittentTask, "{cause:?}");
     }
 }
 

@@ -20,13 +20,17 @@ const NOW: BootMillis = BootMillis(1);
 const CLAIM_END: BootMillis = BootMillis(1_000);
 const RENEWED: BootMillis = BootMillis(2_000);
 
+fn script_exits(status: TaskStatus) -> Event {
+    Event::ScriptEnded(ScriptEnd::Exited { status, by_itself: true })
+}
+
 fn phases() -> Vec<(Run, Vec<Effect>)> {
     let policy = Policy { verify: true, attest: true, timeout_status: TaskStatus::Failure };
     let mut way = vec![Run::claimed(policy, Admission::Admitted, CLAIM_END)];
     for event in [
         Event::Prepared(true),
         Event::Verdict(Verdict::Verified),
-        Event::ScriptEnded(ScriptEnd::Exited(TaskStatus::Success)),
+        script_exits(TaskStatus::Success),
         Event::Uploaded(UploadEnd::Confirmed),
         Event::Attested(UploadEnd::Confirmed),
         Event::Reported(ReportEnd::Accepted),
@@ -44,8 +48,8 @@ fn events() -> Vec<(&'static str, Event)> {
         ("verified", Event::Verdict(Verdict::Verified)),
         ("chain refused", Event::Verdict(Verdict::Refused)),
         ("no verdict to be had", Event::Verdict(Verdict::Unavailable)),
-        ("script exits 0", Event::ScriptEnded(ScriptEnd::Exited(TaskStatus::Success))),
-        ("script exits 1", Event::ScriptEnded(ScriptEnd::Exited(TaskStatus::Failure))),
+        ("script exits 0", script_exits(TaskStatus::Success)),
+        ("script exits 1", script_exits(TaskStatus::Failure)),
         ("script cannot start", Event::ScriptEnded(ScriptEnd::NotStarted)),
         ("guardian killed it at the end of the claim", Event::ScriptEnded(ScriptEnd::Deadline)),
         ("guardian lost", Event::ScriptEnded(ScriptEnd::Unknown)),

@@ -4,15 +4,16 @@
 mod directories;
 mod heed;
 mod session;
+mod whereabouts;
 
 pub use self::directories::{DirectoryError, wipe};
+pub use self::whereabouts::Whereabouts;
 
 use self::session::{Ending, Session, Setup};
 use crate::config::Config;
 use crate::messages::script::{CleanUp, ExtendDeadline, Prepare, StartScript, StopScript};
-use crate::messages::traced::{after, beside, then};
+use crate::messages::traced::{after, beside_run, then};
 use crate::messages::{Notice, Post, Receive, Staff, Work};
-use crate::process;
 use actix::{Actor, AsyncContext, Context, SpawnHandle, Supervised};
 use scriptworker_core::ids::RunKey;
 use scriptworker_core::run::{self, Event, ScriptEnd, StopCause};
@@ -31,6 +32,9 @@ pub struct ScriptRunner {
 struct Script {
     key: RunKey,
     limit_ms: u64,
+    /// It was told to end before it had ended.
+    told_to_end: bool,
+    whereabouts: Arc<Whereabouts>,
     state: State,
 }
 
@@ -70,7 +74,7 @@ impl ScriptRunner {
                 return self.ended(ScriptEnd::NotStarted);
             }
         };
-        let limit_ms = script.limit_ms;
+        let (limit_ms, script_key) = (script.limit_ms, script.key.clone());
         let limit = after(ctx, Duration::from_millis(limit_ms), move |actor: &mut Self, _| {
             let Some(Script { key, state: State::Running { session, .. }, .. }) = &actor.script else {
                 return;
@@ -85,17 +89,22 @@ impl ScriptRunner {
                 self.extend(deadline);
             }
             if let Some(stop) = stop {
-                self.stop(stop);
+                self.stop(stop, ctx);
             }
         }
         let codes = self.config.reversed_statuses.clone();
-        let work = then(ending.wait(codes), |end, actor: &mut Self, ctx| {
-            if let Some(Script { state: State::Running { limit, .. }, .. }) = &actor.script {
+        let key = script_key;
+        let work = then(ending.exited(), move |exited, actor: &mut Self, ctx| {
+            let Some(script) = &actor.script else { return };
+            if let State::Running { limit, .. } = &script.state {
                 ctx.cancel_future(*limit);
             }
-            actor.ended(end);
+            let (by_itself, key) = (!script.told_to_end, script.key.clone());
+            let clearing =
+                then(exited.cleared(codes, by_itself), |end, actor: &mut Self, _| actor.ended(end));
+            beside_run(ctx, &key, "ClearScript", clearing);
         });
-        beside(ctx, "waiting for the end of the script", work);
+        beside_run(ctx, &key, "AwaitScript", work);
     }
 
     fn ended(&mut self, end: ScriptEnd) {
@@ -104,13 +113,29 @@ impl ScriptRunner {
         }
     }
 
-    fn stop(&mut self, order: StopScript) {
+    /// A script that an earlier life of this actor started: nobody waits for its end, so it is ended from outside.
+    fn end_orphan(&self, order: StopScript, ctx: &mut Context<Self>) {
+        let StopScript { key, whereabouts, .. } = order;
+        let ending = actix_rt::task::spawn_blocking(move || whereabouts.end());
+        let run = key.clone();
+        let work = then(ending, move |left, actor: &mut Self, _| {
+            if !matches!(left, Ok(0)) {
+                tracing::error!(%run, ?left, "processes of the script could not be killed");
+            }
+            actor.tell(&run, Event::ScriptEnded(ScriptEnd::Unknown));
+        });
+        beside_run(ctx, &key, "EndOrphan", work);
+    }
+
+    fn stop(&mut self, order: StopScript, ctx: &mut Context<Self>) {
         let (grace, first) = (self.config.kill_grace, self.config.kill_first_signal);
         match &mut self.script {
-            // not started, or over and already said so
-            None => {}
+            // over, and already said so
+            None if order.whereabouts.is_told() => {}
+            None => self.end_orphan(order, ctx),
             Some(Script { state: State::Starting { stop, .. }, .. }) => *stop = Some(order),
-            Some(Script { key, state: State::Running { session, .. }, .. }) => {
+            Some(Script { key, told_to_end, state: State::Running { session, .. }, .. }) => {
+                *told_to_end = true;
                 tracing::warn!(run = %key, cause = ?order.cause, grace = order.grace, "ending the script");
                 session.note(&format!("[scriptworker] {}", reason(order.cause)));
                 session.stop(order.grace.then_some(grace), first);
@@ -150,21 +175,10 @@ impl Supervised for ScriptRunner {
     fn restarting(&mut self, ctx: &mut Self::Context) {
         let orphan = self.script.take();
         let _ = self.supervisor.send(None, Notice::Died(run::Actor::ScriptRunner));
-        let Some(Script { key, state, .. }) = orphan else { return };
-        let guardian = match &state {
-            State::Starting { .. } => None,
-            State::Running { session, .. } => Some(session.guardian_pid()),
-        };
+        let Some(Script { key, whereabouts, state, .. }) = orphan else { return };
         drop(state);
-        let leaving = actix_rt::task::spawn_blocking(move || guardian.is_none_or(process::wait_until_gone));
-        if let Some(work) = then(leaving, move |left, actor: &mut Self, _| {
-            if !matches!(left, Ok(true)) {
-                tracing::error!(run = %key, "the guardian does not leave: processes of the script may be alive");
-            }
-            actor.tell(&key, Event::ScriptEnded(ScriptEnd::Unknown));
-        }) {
-            ctx.spawn(work);
-        }
+        let order = StopScript { key, cause: StopCause::WorkerFault, grace: false, whereabouts };
+        self.end_orphan(order, ctx);
     }
 }
 
@@ -195,17 +209,27 @@ impl Receive<Prepare> for ScriptRunner {
 
 impl Receive<StartScript> for ScriptRunner {
     fn receive(&mut self, message: StartScript, _: &mut Context<Self>) -> Work<Self> {
-        let StartScript { key, limit_ms, claim_end, credentials } = message;
-        let setup = Setup { config: Arc::clone(&self.config), key: key.clone(), claim_end, credentials };
+        let StartScript { key, limit_ms, claim_end, credentials, whereabouts } = message;
+        whereabouts.starting();
+        let config = Arc::clone(&self.config);
+        let setup =
+            Setup { config, key: key.clone(), claim_end, credentials, whereabouts: Arc::clone(&whereabouts) };
         let state = State::Starting { stop: None, deadline: None };
-        self.script = Some(Script { key, limit_ms, state });
-        then(session::start(setup), |started, actor: &mut Self, ctx| actor.started(started, ctx))
+        self.script = Some(Script { key, limit_ms, told_to_end: false, whereabouts, state });
+        // A task of its own: if this actor falls meanwhile, the start is still carried through, and then let go.
+        then(actix_rt::spawn(session::start(setup)), |started, actor: &mut Self, ctx| match started {
+            Ok(started) => actor.started(started, ctx),
+            Err(error) => {
+                tracing::error!(%error, "starting the script ended early");
+                actor.fell(ctx);
+            }
+        })
     }
 }
 
 impl Receive<StopScript> for ScriptRunner {
-    fn receive(&mut self, order: StopScript, _: &mut Context<Self>) -> Work<Self> {
-        self.stop(order);
+    fn receive(&mut self, order: StopScript, ctx: &mut Context<Self>) -> Work<Self> {
+        self.stop(order, ctx);
         None
     }
 }

@@ -2,6 +2,7 @@
 
 use super::RunCredentials;
 use super::crew::{Crew, REPLACE_AFTER, Team};
+use super::script_runner::Whereabouts;
 use crate::messages::claims::{SendReport, StopClaiming, TakeWork};
 use crate::messages::credentials::PublishCredentials;
 use crate::messages::heartbeat::{KeepClaim, LetClaimGo};
@@ -48,6 +49,7 @@ struct Hand {
     terms: Result<TaskTerms, MalformedTask>,
     newest: Renewal,
     credentials: Arc<RunCredentials>,
+    whereabouts: Arc<Whereabouts>,
 }
 
 impl Supervisor {
@@ -158,7 +160,16 @@ impl Supervisor {
         let (run, effects) = Run::claimed(policy, admission, claimed.renewal.end);
         let newest = claimed.renewal.clone();
         let credentials = Arc::new(RunCredentials::new(Arc::clone(&newest.credentials), newest.end));
-        self.hand = Some(Hand { key, since: boot_now(), run, claimed, terms, newest, credentials });
+        self.hand = Some(Hand {
+            key,
+            since: boot_now(),
+            run,
+            claimed,
+            terms,
+            newest,
+            credentials,
+            whereabouts: Arc::default(),
+        });
         self.carry_out(effects, ctx);
         if gives_back {
             self.feed(Event::ShutdownAsked, ctx);
@@ -197,6 +208,7 @@ impl Supervisor {
         let (Some(hand), Some(team)) = (&self.hand, &self.team) else { return None };
         let (key, run) = (hand.key.clone(), Some(&hand.key));
         let credentials = Arc::clone(&hand.credentials);
+        let whereabouts = Arc::clone(&hand.whereabouts);
         let (actor, sent) = match effect {
             Effect::StartHeartbeat => {
                 let message = KeepClaim { key, end: hand.newest.end, credentials };
@@ -218,15 +230,18 @@ impl Supervisor {
             Effect::StartScript => {
                 let limit_s = self.crew.config.task_max_timeout.as_secs();
                 let limit_ms = hand.terms.as_ref().map_or(0, |terms| terms.limit_ms(limit_s));
-                let message = StartScript { key, limit_ms, claim_end: credentials.end(), credentials };
+                let claim_end = credentials.end();
+                let message = StartScript { key, limit_ms, claim_end, credentials, whereabouts };
                 (run::Actor::ScriptRunner, team.runner.send(run, message))
             }
-            Effect::StopScript(cause) => {
-                (run::Actor::ScriptRunner, team.runner.send(run, StopScript { cause, grace: true }))
-            }
-            Effect::KillScript(cause) => {
-                (run::Actor::ScriptRunner, team.runner.send(run, StopScript { cause, grace: false }))
-            }
+            Effect::StopScript(cause) => (
+                run::Actor::ScriptRunner,
+                team.runner.send(run, StopScript { key, cause, grace: true, whereabouts }),
+            ),
+            Effect::KillScript(cause) => (
+                run::Actor::ScriptRunner,
+                team.runner.send(run, StopScript { key, cause, grace: false, whereabouts }),
+            ),
             Effect::Upload { log_first } => {
                 let (task_expires, claimed_at) = (hand.claimed.expires, hand.claimed.claimed_at);
                 let message = UploadArtifacts { key, task_expires, claimed_at, log_first, credentials };

@@ -1,6 +1,7 @@
 //! Supervisor → ScriptRunner: the work directory, and the script in it.
 
 use crate::actors::RunCredentials;
+use crate::actors::script_runner::Whereabouts;
 use scriptworker_core::ids::RunKey;
 use scriptworker_core::run::StopCause;
 use scriptworker_core::time::BootMillis;
@@ -26,15 +27,21 @@ pub struct StartScript {
     pub claim_end: BootMillis,
     /// Where the script's credentials come from.
     pub credentials: Arc<RunCredentials>,
+    /// Where its processes are to be found.
+    pub whereabouts: Arc<Whereabouts>,
 }
 
 /// End the script.
 #[derive(Debug)]
 pub struct StopScript {
+    /// Of which run.
+    pub key: RunKey,
     /// Why.
     pub cause: StopCause,
     /// Whether it gets its time of grace first.
     pub grace: bool,
+    /// Where its processes are to be found.
+    pub whereabouts: Arc<Whereabouts>,
 }
 
 /// The claim was renewed: the guardian's deadline moves.

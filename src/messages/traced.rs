@@ -69,11 +69,23 @@ pub fn after<A: Staff>(
     })
 }
 
-/// Goes on with work beside messages, guarded as a handler is. `what` names it in the log.
+/// Goes on with work beside messages, guarded as a handler is. `what` names it in log and journal.
 pub fn beside<A: Staff>(ctx: &mut Context<A>, what: &'static str, work: Work<A>) {
-    if let Some(work) = work {
-        ctx.spawn(Guarded { work, ticket: None, message: what });
-    }
+    go_on(ctx, None, what, work);
+}
+
+/// The same with work for a run.
+pub fn beside_run<A: Staff>(ctx: &mut Context<A>, run: &RunKey, what: &'static str, work: Work<A>) {
+    go_on(ctx, Some(run.clone()), what, work);
+}
+
+fn go_on<A: Staff>(ctx: &mut Context<A>, run: Option<RunKey>, what: &'static str, work: Work<A>) {
+    let Some(work) = work else { return };
+    let now = Instant::now();
+    let ticket =
+        Journal::global().queued(MessageMeta { run, actor: A::NAME, message: what, sender: A::NAME }, now);
+    ticket.started(now);
+    ctx.spawn(Guarded { work, ticket: Some(ticket), message: what });
 }
 
 /// A message could not be delivered: the mailbox is full, or the actor is gone.

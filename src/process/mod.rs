@@ -45,6 +45,6 @@ pub use credentials_file::{CredentialsError, CredentialsFile};
 pub use guardian::CREDENTIALS_FD;
 pub use launch::{LaunchError, LaunchSpec, launch};
 pub use messages::{KilledBy, NotStarted, StartFailure, StopSignal};
-pub use orphans::{kill_session, wait_until_gone};
+pub use orphans::{kill_session, look_again_soon, wait_until_gone};
 pub use pump::{Drained, Progress, Pump, PumpReport};
 pub use tail::Tail;

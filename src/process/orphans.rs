@@ -1,8 +1,8 @@
 //! What can still be done about a script whose guardian is gone: its session is killed by its number.
 //!
 //! The guardian is the rule; this is for the day when somebody killed it. Only processes of the script's own session
-//! are found this way: a process that made a session of its own is not (design.md 5 has the sweep that finds those
-//! too).
+//! are found this way: a process that made a session of its own is not (the guardian's sweep finds those
+//! too, this does not).
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -26,7 +26,7 @@ pub fn kill_session(session: u32) -> usize {
             // one that ended meanwhile is what we want
             let _ = kill(pid, Signal::SIGKILL);
         }
-        pause();
+        look_again_soon();
     }
 }
 
@@ -38,16 +38,17 @@ pub fn wait_until_gone(pid: u32) -> bool {
             None => return true,
             Some(stat) if stat.state == 'Z' => return true,
             Some(_) if Instant::now() >= end => return false,
-            Some(_) => pause(),
+            Some(_) => look_again_soon(),
         }
     }
 }
 
+/// Waits for a moment, for what only looking again can tell. Blocks.
 #[expect(
     clippy::disallowed_methods,
     reason = "the kernel tells nobody when somebody else's child ends: looking again is the only way"
 )]
-fn pause() {
+pub fn look_again_soon() {
     std::thread::sleep(LOOK_EVERY);
 }
 

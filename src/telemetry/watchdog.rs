@@ -16,15 +16,23 @@ use std::time::{Duration, Instant};
 
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// How long a message may be open, from its sending to the end of its work. What runs as long as uploads or the queue
-/// allow is bounded elsewhere. `StartScript` ends when the guardian has the script: that is quick, or stuck.
+/// How long a message, or work beside messages, may be open: from its sending to the end of its work. `StartScript`
+/// ends when the guardian has the script: that is quick, or stuck.
 fn budget(meta: &MessageMeta) -> Option<Duration> {
-    match meta.message {
-        // bounded by artifact_upload_timeout, by the claim
-        "UploadArtifacts" | "SendReport" => None,
-        "Prepare" | "CleanUp" => Some(Duration::from_secs(300)),
-        _ => Some(Duration::from_secs(10)),
-    }
+    let seconds = match meta.message {
+        // as long as its limit allows, which the ScriptRunner's timer and the guardian hold
+        "AwaitScript" => return None,
+        "UploadArtifacts" => 3600,
+        "SendReport" | "Prepare" | "CleanUp" => 300,
+        "claimWork" | "reclaimTask" | "giving a run back" | "ClearScript" | "EndOrphan" => 120,
+        _ => 10,
+    };
+    Some(Duration::from_secs(seconds))
+}
+
+/// Whether being late means that somebody hangs. An upload or a report may be late because of others.
+fn is_ours_alone(message: &OpenMessage) -> bool {
+    !matches!(message.meta.message, "UploadArtifacts" | "SendReport")
 }
 
 /// Stops the watching when dropped.
@@ -52,7 +60,9 @@ pub fn start(act: impl Fn(Act) + Send + 'static) -> io::Result<Watchdog> {
                     "stuck: this message is open for longer than its budget"
                 );
             });
-            patience.look(now, &Journal::global().overdue(now, budget)).into_iter().for_each(&act);
+            let mut hanging = Journal::global().overdue(now, budget);
+            hanging.retain(is_ours_alone);
+            patience.look(now, &hanging).into_iter().for_each(&act);
         }
     })?;
     Ok(Watchdog { _stop: stop })

@@ -100,3 +100,24 @@ fn nothing_that_the_script_started_is_alive_when_it_is_reported() {
     assert_eq!(site.outcome(&task, 0), "completed completed", "{}", site.log());
     assert_eq!(site.task_log(&task, 0), "exit code: 0\n");
 }
+
+#[test]
+fn a_script_that_is_over_in_time_is_not_late_because_of_what_it_left_behind() {
+    let site = Site::new().set("drain_timeout", 4);
+    site.start();
+    let task = site.task_with("(sleep 3) & exit 0", json!({ "maxRunTime": 1 }));
+    assert_eq!(site.outcome(&task, 0), "completed completed", "{}", site.log());
+}
+
+#[test]
+fn the_run_does_not_wait_for_the_workers_own_log() {
+    let site = Site::new();
+    site.start();
+    let lines = 2_000_000;
+    let task = site.task(&format!("yes x | head -n {lines}"));
+    site.wait_running(&task);
+    assert_eq!(site.outcome(&task, 0), "completed completed");
+    let log = site.task_log(&task, 0);
+    assert_eq!(log.lines().count(), lines + 1);
+    site.takes_the_next_task();
+}

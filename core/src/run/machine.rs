@@ -183,8 +183,13 @@ pub enum Verdict {
 /// How the script, and everything it started, came to its end: none of its processes is alive any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ScriptEnd {
-    /// By itself, with the status that its exit code or signal stands for.
-    Exited(TaskStatus),
+    /// It left, or a signal ended it.
+    Exited {
+        /// What its exit code or signal stands for.
+        status: TaskStatus,
+        /// It was over before the worker told it to end: then its own end counts, whatever was ordered later.
+        by_itself: bool,
+    },
     /// It never started.
     NotStarted,
     /// The guardian killed it at the end of the claim.

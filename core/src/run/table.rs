@@ -1,5 +1,4 @@
 //! The transition table: in which phase which event leads where, and what is to be done about it.
-//!
 //! [`Run::on`] first looks at the time (a claim whose end has passed is lost, whatever the event), then looks the
 //! event up in [`Run::step`], which reads as a table: one row per line, grouped by phase. An event that has no row in
 //! a phase is late or meaningless there and changes nothing.
@@ -212,14 +211,15 @@ impl Run {
             self = self.lose(LossCause::Expired);
         }
         let status = match (stop, end) {
+            (_, ScriptEnd::Exited { status, by_itself: true }) => {
+                self.natural_end = true;
+                status
+            }
             (Some(StopCause::TimeLimit), _) => self.policy.timeout_status,
             (Some(StopCause::Shutdown), _) => TaskStatus::WorkerShutdown,
             (Some(StopCause::WorkerFault), _) => TaskStatus::InternalError,
             (Some(StopCause::ClaimLost), _) => self.status,
-            (None, ScriptEnd::Exited(status)) => {
-                self.natural_end = true;
-                status
-            }
+            (None, ScriptEnd::Exited { status, .. }) => status,
             (None, ScriptEnd::NotStarted | ScriptEnd::Unknown) => TaskStatus::InternalError,
             (None, ScriptEnd::Deadline) => self.status,
         };

@@ -9,6 +9,8 @@ use tokio::sync::watch;
 
 /// How long a guardian may take for what it does at once.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// How long it may take to kill.
+pub(super) const KILL_PATIENCE: Duration = Duration::from_secs(1);
 /// How long a sweep may take: the guardian itself gives up after less.
 pub(super) const SWEEP_PATIENCE: Duration = Duration::from_secs(15);
 

@@ -2,6 +2,7 @@
 
 use super::directories::log_file;
 use super::heed::{self, heeded};
+use super::whereabouts::Whereabouts;
 use crate::actors::RunCredentials;
 use crate::config::{Config, FirstSignal};
 use crate::fsio::{Purpose, WriteFile};
@@ -32,6 +33,7 @@ pub(super) struct Setup {
     pub(super) key: RunKey,
     pub(super) claim_end: BootMillis,
     pub(super) credentials: Arc<RunCredentials>,
+    pub(super) whereabouts: Arc<Whereabouts>,
 }
 
 /// Why a session could not begin.
@@ -55,7 +57,6 @@ pub(super) enum StartError {
 pub(super) struct Session {
     control: Control,
     pump: Arc<Mutex<Option<Pump>>>,
-    guardian_pid: u32,
     /// How long the guardian may take for the last order to end the script.
     ordered: watch::Sender<Option<Duration>>,
 }
@@ -72,14 +73,33 @@ pub(super) struct Ending {
     credentials: Arc<RunCredentials>,
     guardian_pid: u32,
     ordered: watch::Receiver<Option<Duration>>,
+    whereabouts: Arc<Whereabouts>,
+}
+
+/// A script that has ended, with what may be left of it.
+pub(super) struct Exited {
+    config: Arc<Config>,
+    key: RunKey,
+    pid: Option<u32>,
+    end: process::ScriptEnd,
+    control: Control,
+    pump: Arc<Mutex<Option<Pump>>>,
+    tail: Tail,
+    credentials: Arc<RunCredentials>,
+    guardian_pid: u32,
+    whereabouts: Arc<Whereabouts>,
 }
 
 /// Opens the log, gives the script its credentials and hands it to a guardian. If that fails, the log says so, if it
 /// can.
 pub(super) async fn start(setup: Setup) -> Result<(Session, Ending), StartError> {
     let (config, key) = (Arc::clone(&setup.config), setup.key.clone());
+    let whereabouts = Arc::clone(&setup.whereabouts);
     let started = begin(setup).await;
     if let Err(error) = &started {
+        // a guardian that was started for nothing leaves by itself: its socket is closed
+        let ending = Arc::clone(&whereabouts);
+        let _ = actix_rt::task::spawn_blocking(move || ending.end()).await;
         let line = format!("[scriptworker] the script could not be started: {error}\n");
         let explaining = actix_rt::task::spawn_blocking(move || {
             Purpose::TaskLog.append(&log_file(&config), LOG_MODE)?.write_all(line.as_bytes())
@@ -92,7 +112,7 @@ pub(super) async fn start(setup: Setup) -> Result<(Session, Ending), StartError>
 }
 
 async fn begin(setup: Setup) -> Result<(Session, Ending), StartError> {
-    let Setup { config, key, claim_end, credentials } = setup;
+    let Setup { config, key, claim_end, credentials, whereabouts } = setup;
     let (for_files, for_credentials) = (Arc::clone(&config), Arc::clone(&credentials));
     let (log, follow, descriptor) =
         actix_rt::task::spawn_blocking(move || files(&for_files, &for_credentials)).await??;
@@ -101,13 +121,25 @@ async fn begin(setup: Setup) -> Result<(Session, Ending), StartError> {
     spec.credentials = Some(descriptor);
     spec.deadline = Some(claim_end);
     let Running { started, exit, control, output, guardian_pid } = process::launch(spec).await?;
+    whereabouts.guardian(guardian_pid);
     let pump = Pump::start(output, log, config.max_log_size)?;
     let tail = Tail::start(follow, pump.progress(), |line| tracing::info!(target: "script", "{line}"))?;
     let pump = Arc::new(Mutex::new(Some(pump)));
     let (order, ordered) = watch::channel(None);
-    let session = Session { control: control.clone(), pump: Arc::clone(&pump), guardian_pid, ordered: order };
-    let ending =
-        Ending { config, key, started, exit, control, pump, tail, credentials, guardian_pid, ordered };
+    let session = Session { control: control.clone(), pump: Arc::clone(&pump), ordered: order };
+    let ending = Ending {
+        config,
+        key,
+        started,
+        exit,
+        control,
+        pump,
+        tail,
+        credentials,
+        guardian_pid,
+        ordered,
+        whereabouts,
+    };
     Ok((session, ending))
 }
 
@@ -148,24 +180,21 @@ impl Session {
         with_pump(&self.pump, |pump| pump.note(line));
     }
 
-    /// The process that looks after the script.
-    pub(super) fn guardian_pid(&self) -> u32 {
-        self.guardian_pid
-    }
-
     /// Ends the script: with `grace` it is asked first, without it is killed. A guardian that is gone is noticed by
-    /// [`Ending::wait`].
+    /// [`Ending::exited`].
     pub(super) fn stop(&self, grace: Option<Duration>, first: FirstSignal) {
         let _ = match (grace, first) {
             (None, _) => self.control.kill(),
             (Some(grace), FirstSignal::Term) => self.control.stop(&[StopSignal::Term], grace),
             (Some(grace), FirstSignal::Int) => self.control.stop(&[StopSignal::Int, StopSignal::Term], grace),
         };
-        let asked = match first {
-            FirstSignal::Term => grace.unwrap_or_default(),
-            FirstSignal::Int => grace.unwrap_or_default() * 2,
+        let time = match (grace, first) {
+            // killing is done at once, and little time may be left
+            (None, _) => heed::KILL_PATIENCE,
+            (Some(grace), FirstSignal::Term) => grace + heed::PATIENCE,
+            (Some(grace), FirstSignal::Int) => grace * 2 + heed::PATIENCE,
         };
-        self.ordered.send_replace(Some(asked + heed::PATIENCE));
+        self.ordered.send_replace(Some(time));
     }
 
     /// Moves the guardian's deadline.
@@ -175,12 +204,24 @@ impl Session {
 }
 
 impl Ending {
-    /// Resolves when the script has ended, its output is in the log, and none of its processes is alive.
-    pub(super) async fn wait(self, codes: ExitCodes) -> ScriptEnd {
-        let Self { config, key, started, exit, control, pump, tail, credentials, guardian_pid, ordered } =
-            self;
+    /// Resolves when the script itself has ended. Processes that it left behind may still be alive.
+    pub(super) async fn exited(self) -> Exited {
+        let Self {
+            config,
+            key,
+            started,
+            exit,
+            control,
+            pump,
+            tail,
+            credentials,
+            guardian_pid,
+            ordered,
+            whereabouts,
+        } = self;
         let pid = heeded(started, ordered.clone(), guardian_pid).await;
         if let Some(pid) = pid {
+            whereabouts.session(pid);
             tracing::info!(run = %key, pid, "the script runs");
         }
         let end = heeded(exit, ordered, guardian_pid).await;
@@ -189,6 +230,16 @@ impl Ending {
             // before anything is waited for: nobody else holds its deadline now
             kill_rest(&key, pid).await;
         }
+        Exited { config, key, pid, end, control, pump, tail, credentials, guardian_pid, whereabouts }
+    }
+}
+
+impl Exited {
+    /// Resolves when its output is in the log, and none of its processes is alive. `by_itself`: the worker had not
+    /// told it to end.
+    pub(super) async fn cleared(self, codes: ExitCodes, by_itself: bool) -> ScriptEnd {
+        let Self { config, key, pid, end, control, pump, tail, credentials, guardian_pid, whereabouts } =
+            self;
         with_pump(&pump, |pump| pump.script_ended(config.drain_timeout));
         // from here on nobody else writes into the log
         let mine = pump.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -213,8 +264,9 @@ impl Ending {
                 kill_rest(&key, pid).await;
             }
         }
+        whereabouts.gone();
         credentials.detach_file();
-        let (line, mut end) = judge(&end, &codes);
+        let (line, mut end) = judge(&end, &codes, by_itself);
         tracing::info!(run = %key, "{line}");
         if let Some(pump) = drained {
             pump.note(&line);
@@ -227,9 +279,12 @@ impl Ending {
                 tracing::warn!(run = %key, %error, "the task's log could not be written for a while; it is complete");
             }
         }
-        if let Err(error) = tail.finish().await {
-            tracing::warn!(run = %key, %error, "the task's log could not be followed to its end");
-        }
+        // The worker's log may lag behind; the run does not wait for it.
+        actix_rt::spawn(async move {
+            if let Err(error) = tail.finish().await {
+                tracing::warn!(run = %key, %error, "the task's log could not be followed to its end");
+            }
+        });
         end
     }
 }
@@ -248,18 +303,20 @@ async fn kill_rest(key: &RunKey, pid: Option<u32>) {
 /// having looked at what the script did.
 fn without_whole_log(end: ScriptEnd) -> ScriptEnd {
     match end {
-        ScriptEnd::Exited(status) => ScriptEnd::Exited(status.worst(TaskStatus::InternalError)),
+        ScriptEnd::Exited { status, by_itself } => {
+            ScriptEnd::Exited { status: status.worst(TaskStatus::InternalError), by_itself }
+        }
         other => other,
     }
 }
 
 /// The last line of the log, and what the end means for the run.
-fn judge(end: &process::ScriptEnd, codes: &ExitCodes) -> (String, ScriptEnd) {
+fn judge(end: &process::ScriptEnd, codes: &ExitCodes, by_itself: bool) -> (String, ScriptEnd) {
     match end {
         process::ScriptEnd::Exited { exit, by, .. } => {
             let meaning = match by {
                 Some(KilledBy::Deadline) => ScriptEnd::Deadline,
-                None => ScriptEnd::Exited(codes.status_of(*exit)),
+                None => ScriptEnd::Exited { status: codes.status_of(*exit), by_itself },
             };
             (exit.last_log_line(), meaning)
         }
