@@ -5,6 +5,7 @@ use crate::actors::script_runner::{DirectoryError, wipe};
 use crate::actors::supervisor::Supervisor;
 use crate::config::{self, CredentialsConfig, Environment, Loaded};
 use crate::messages::{Notice, Post};
+use crate::process::reap_orphans_as_init;
 use crate::taskcluster::{Auth, Credentials, Http, HttpConfig, HttpError, InvalidUrl, RootUrl};
 use crate::telemetry::journal::Journal;
 use crate::telemetry::{self, watchdog};
@@ -94,6 +95,8 @@ fn serve(loaded: Loaded) -> Result<u8, StartError> {
     let _watchdog = watchdog::start().map_err(StartError::Watchdog)?;
     let system = System::new();
     let code = system.block_on(async {
+        // before the first process is started
+        reap_orphans_as_init().map_err(StartError::Signals)?;
         let (heartbeat, work) = (Arbiter::new(), Arbiter::new());
         let crew = Crew {
             config: crew_config,
