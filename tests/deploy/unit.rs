@@ -59,7 +59,7 @@ fn the_worker_runs_by_the_units_command_line() {
     assert_eq!(program, "/usr/local/bin/scriptworker");
     app.write(file.trim_start_matches('/'), &config.to_string(), 0o600);
 
-    let held = task(&queue, "pwd; umask; env | grep -v -e ^TASK -e ^RUN_ID -e ^PWD= -e ^_=; true");
+    let held = task(&queue, "pwd; umask; env | sed -n s/^PATH=/inherited:/p");
     let mut worker = Process::start(
         Command::new("unshare")
             .args(["--mount", "sh", "-euc", IN_PLACE, "sh", app.path("").to_str().unwrap()])
@@ -72,6 +72,7 @@ fn the_worker_runs_by_the_units_command_line() {
     for line in ["- /var/lib/scriptworker", "- 0077"] {
         assert!(text.lines().any(|found| found.ends_with(line)), "{line} in\n{text}");
     }
+    assert!(!text.contains("inherited:"), "no PATH was handed on\n{text}");
     assert_eq!(only("KillSignal"), "SIGTERM");
     wait_for_text(&log, "finished");
     signal(worker.pid(), Signal::SIGTERM);
