@@ -5,6 +5,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stdout,
     reason = "tests"
 )]
 #![expect(clippy::disallowed_methods, reason = "tests write files of their own")]
