@@ -9,6 +9,7 @@ use crate::actors::script_runner::{DirectoryError, wipe};
 use crate::actors::supervisor::Supervisor;
 use crate::config::{self, CredentialsConfig, Environment, Loaded};
 use crate::messages::{Notice, Post};
+use crate::process::reap_orphans_as_init;
 use crate::taskcluster::{Auth, Credentials, Http, HttpConfig, HttpError, InvalidUrl, RootUrl};
 use crate::telemetry;
 use crate::telemetry::watchdog::{self, Act};
@@ -96,6 +97,8 @@ fn serve(loaded: Loaded, system: &SystemRunner, signals: Signals) -> Result<u8, 
     let http = HttpConfig { user_agent: format!("scriptworker {version}"), ..HttpConfig::default() };
     Http::new(http.clone())?;
     let code = system.block_on(async {
+        // before the first process is started
+        reap_orphans_as_init().map_err(StartError::Signals)?;
         let (heartbeat, work) = (Arbiter::new(), Arbiter::new());
         let crew = Crew {
             config: crew_config,

@@ -1,6 +1,7 @@
 //! The worker's end of the guardian's socket.
 
 use super::messages::{FromGuardian, KilledBy, Launch, NotStarted, StopSignal, ToGuardian};
+use super::reaper;
 use nix::unistd::Pid;
 use scriptworker_core::run::ScriptExit;
 use scriptworker_core::time::BootMillis;
@@ -132,7 +133,7 @@ pub(super) fn connect(stream: UnixStream, guardian: Pid, output: OwnedFd, launch
     let news = News { started: Some(started_tx), end: Some(end_tx), sweeps: VecDeque::new() };
     tokio::spawn(async move {
         let broken = converse(stream, launch, inbox, news).await.err();
-        match tokio::task::spawn_blocking(move || reap(guardian)).await {
+        match tokio::task::spawn_blocking(move || reaper::wait_for(guardian)).await {
             Ok(Some(0)) => tracing::debug!(%guardian, "guardian ended, nothing is left of the script"),
             status => tracing::warn!(%guardian, ?status, ?broken, "guardian ended badly"),
         }
@@ -223,16 +224,4 @@ async fn send(writer: &mut Option<OwnedWriteHalf>, message: &ToGuardian) -> io::
     let mut line = serde_json::to_vec(message)?;
     line.push(b'\n');
     writer.write_all(&line).await
-}
-
-/// Waits for the guardian itself, so that it leaves no zombie. Blocks until it has ended.
-fn reap(guardian: Pid) -> Option<i32> {
-    let pid = rustix::process::Pid::from_raw(guardian.as_raw())?;
-    loop {
-        match rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty()) {
-            Err(rustix::io::Errno::INTR) | Ok(None) => {}
-            Ok(Some((_, status))) => return Some(status.as_raw()),
-            Err(_) => return None,
-        }
-    }
 }

@@ -3,6 +3,7 @@
 use super::control::{self, Running};
 use super::guardian;
 use super::messages::Launch;
+use super::reaper;
 use super::spawn::{FdAction, spawn_in_new_session};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -135,7 +136,8 @@ fn start_guardian(program: PathBuf, inherited: &Inherited) -> Result<Pid, Launch
     let path = c_string(program.as_os_str().as_bytes().to_vec(), || "the guardian's path".to_owned())?;
     // All signals stay blocked from its first instruction: none of the worker's shutdown signals may reach it.
     // Its environment is empty: the script's one must not change how the guardian itself runs.
-    spawn_in_new_session(&path, &[c"scriptworker", guardian::VERB], &[] as &[CString], &fds, &SigSet::all())
+    let argv = [c"scriptworker", guardian::VERB];
+    reaper::start_guardian(|| spawn_in_new_session(&path, &argv, &[] as &[CString], &fds, &SigSet::all()))
         .map_err(|errno| LaunchError::Guardian { program, errno })
 }
 

@@ -20,6 +20,7 @@
 //! | [`guardian`] | the other end: start, deadline, stop, sweep |
 //! | `pump` | output from the pipe to `live_backing.log` |
 //! | `orphans` | what is left when even the guardian is gone |
+//! | `reaper` | waits for guardians and, as process 1 of a container, for everybody's orphans |
 //! | `tail` | lines of that file for the worker's own log |
 //! | `credentials_file` | the file through which the script reads its credentials |
 //! | `clock` | `CLOCK_BOOTTIME` |
@@ -36,6 +37,7 @@ mod launch;
 mod messages;
 mod orphans;
 mod pump;
+mod reaper;
 mod spawn;
 mod tail;
 
@@ -47,4 +49,5 @@ pub use launch::{LaunchError, LaunchSpec, launch};
 pub use messages::{KilledBy, NotStarted, StartFailure, StopSignal};
 pub use orphans::{kill_session, look_again_soon, wait_until_gone};
 pub use pump::{Drained, Progress, Pump, PumpReport};
+pub use reaper::reap_orphans_as_init;
 pub use tail::Tail;

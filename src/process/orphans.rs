@@ -54,28 +54,39 @@ pub fn look_again_soon() {
 
 struct Stat {
     state: char,
+    parent: i32,
     session: u32,
 }
 
 fn members_of(session: u32) -> Vec<Pid> {
+    processes(|stat| stat.session == session && stat.state != 'Z')
+}
+
+/// The children of `parent` that have ended and were not waited for.
+pub(super) fn zombies_below(parent: Pid) -> Vec<Pid> {
+    processes(|stat| stat.parent == parent.as_raw() && stat.state == 'Z')
+}
+
+fn processes(which: impl Fn(&Stat) -> bool) -> Vec<Pid> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     entries
         .flatten()
         .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
-        .filter(|pid| stat_of(*pid).is_some_and(|stat| stat.session == session && stat.state != 'Z'))
+        .filter(|pid| stat_of(*pid).is_some_and(|stat| which(&stat)))
         .filter_map(|pid| Some(Pid::from_raw(i32::try_from(pid).ok()?)))
         .collect()
 }
 
-/// State and session of a process (proc(5): fields 3 and 6; the name in field 2 may hold anything).
+/// What is known of a process (proc(5): fields 3, 4 and 6; the name in field 2 may hold anything).
 fn stat_of(pid: u32) -> Option<Stat> {
     let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
     let stat = String::from_utf8_lossy(&stat);
     let (_, after_name) = stat.rsplit_once(')')?;
     let mut fields = after_name.split_whitespace();
     let state = fields.next()?.chars().next()?;
-    let session = fields.nth(2)?.parse().ok()?;
-    Some(Stat { state, session })
+    let parent = fields.next()?.parse().ok()?;
+    let session = fields.nth(1)?.parse().ok()?;
+    Some(Stat { state, parent, session })
 }
 
 #[cfg(test)]
