@@ -56,7 +56,8 @@ impl Trial {
 
     /// A task that wants these artifacts.
     fn task(&self, upstream: Value) -> TaskId {
-        self.site.task_with("true", json!({ "upstreamArtifacts": upstream, "ä": "\u{1f600}" }))
+        let keep = "mkdir -p $artifacts/public; cp $work/task.json $artifacts/public/";
+        self.site.task_with(keep, json!({ "upstreamArtifacts": upstream, "ä": "\u{1f600}" }))
     }
 
     fn command(&self, program: &Path, arguments: &[&str]) -> Output {
@@ -107,9 +108,9 @@ fn the_directory_is_laid_out_as_a_worker_would() {
     // the very text that the worker writes for its script
     let written = std::fs::read_to_string(trial.at("work/task.json")).unwrap();
     assert_eq!(trial.site.outcome(&task, 0), "completed completed");
-    let definition: Value = serde_json::from_str(&written).unwrap();
-    assert_eq!(definition["payload"]["ä"], "\u{1f600}");
-    assert!(written.starts_with("{\n  \"created\": ") && written.is_ascii(), "{written}");
+    let given = trial.site.artifact(&task, 0, "public/task.json").unwrap();
+    assert_eq!(support::content(&given), written.as_bytes());
+    assert!(written.contains("\\ud83d\\ude00") && written.is_ascii(), "{written}");
 }
 
 #[test]

@@ -43,7 +43,9 @@ fn start(site: &Site) {
 }
 
 fn task(site: &Site, payload: Value) -> TaskId {
-    site.task_of(json!({ "payload": payload, "scopes": ["project:test:script"], "tags": { "odd": "ä\u{1f600}" } }))
+    site.task_of(
+        json!({ "payload": payload, "scopes": ["project:test:script"], "tags": { "odd": "ä\u{1f600}" } }),
+    )
 }
 
 fn raises(class: &str, code: Option<u8>) -> Value {
