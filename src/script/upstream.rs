@@ -124,6 +124,7 @@ impl CotFiles for CotDirectory {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests make files of their own")]
 mod tests {
     use super::*;
     use scriptworker_core::client::{LookupError, Upstream, UpstreamArtifact, look_up};
