@@ -8,5 +8,6 @@ pub mod embedded_queue;
 pub mod fsio;
 pub mod messages;
 pub mod process;
+pub mod script;
 pub mod taskcluster;
 pub mod telemetry;

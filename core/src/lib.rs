@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`run`] | the life of one run: which event leads to which effects, which status wins, when to claim and reclaim |
 //! | [`task`] | whether a claimed task definition can be run at all, and within which limits |
+//! | [`client`] | what a script needs: its task, its configuration, schemas, artifact addresses, upstream artifacts |
 //! | [`retry`] | which failed call may be repeated, and when |
 //! | [`json`] | JSON as scripts and people read it |
 //! | [`ids`] | the identifiers of Taskcluster as types that refuse to be just strings |
@@ -15,6 +16,7 @@
 //! | [`time`] | dates on the wire and milliseconds inside |
 //! | [`secret`] | text that is never printed and is wiped when dropped |
 
+pub mod client;
 pub mod ids;
 pub mod json;
 pub mod retry;

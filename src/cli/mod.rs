@@ -2,13 +2,21 @@
 //! production starts it today.
 
 mod check_config;
+mod client;
+mod create_test_workdir;
 mod demo;
+mod old_names;
 mod run;
 mod show_config;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+/// The exit code for a wrong command line (worker.md 2).
+const EXIT_USAGE: u8 = 2;
+/// The same for verbs that scripts call: passed on as a script's own exit code, 2 would mean `worker-shutdown`.
+const EXIT_USAGE_FOR_SCRIPTS: u8 = 1;
 
 /// Claims tasks from a Taskcluster queue, runs the one script it was built for, accounts for what it did.
 #[derive(Parser)]
@@ -35,17 +43,37 @@ enum Verb {
     ShowConfig(show_config::Options),
     /// Show the worker at work: an embedded queue, a worker process and real tasks, good and bad.
     Demo(demo::Options),
+    /// What scripts ask about their task and its surroundings: JSON on stdout.
+    #[command(subcommand)]
+    Client(client::Client),
+    /// Make the work directory of a task of a deployment, for trying a script by hand.
+    CreateTestWorkdir(create_test_workdir::Options),
 }
 
 /// Does what the command line says; the result is the process's exit code.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let words = old_names::translate(std::env::args_os());
+    let for_scripts = words.get(1).is_some_and(|verb| verb == "client");
+    let arguments = match Arguments::try_parse_from(words) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // help and version are what was asked for; that nobody reads it changes nothing
+            let _ = error.print();
+            return match (error.use_stderr(), for_scripts) {
+                (false, _) => ExitCode::SUCCESS,
+                (true, true) => ExitCode::from(EXIT_USAGE_FOR_SCRIPTS),
+                (true, false) => ExitCode::from(EXIT_USAGE),
+            };
+        }
+    };
     match arguments.verb {
         None => run::run(&arguments.config),
         Some(Verb::Run { config }) => run::run(&config),
         Some(Verb::CheckConfig(options)) => check_config::check_config(&options),
         Some(Verb::ShowConfig(options)) => show_config::show_config(&options),
         Some(Verb::Demo(options)) => demo::demo(&options),
+        Some(Verb::Client(verb)) => client::client(&verb),
+        Some(Verb::CreateTestWorkdir(options)) => create_test_workdir::create_test_workdir(&options),
     }
 }
 
