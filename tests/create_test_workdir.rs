@@ -202,7 +202,7 @@ fn the_old_name_is_a_link_to_the_binary() {
     assert_eq!(code, 0, "{progress}");
     assert!(trial.at("old/task.json").exists());
     let (code, problem) = ended(&trial.command(&link, &["no-task-id"]));
-    assert_eq!(code, 1);
+    assert_eq!(code, 2);
     assert!(problem.contains("a task id"), "{problem}");
 }
 
@@ -214,6 +214,6 @@ fn a_deployment_must_be_named() {
         .output()
         .unwrap();
     let (code, problem) = ended(&output);
-    assert_eq!(code, 1);
+    assert_eq!(code, 2);
     assert!(problem.contains("--root-url"), "{problem}");
 }
