@@ -19,10 +19,14 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// The exit code for a worker that cannot start: wrong configuration, no log, no directories.
 const EXIT_CANNOT_START: u8 = 1;
+
+/// How long a leaving worker waits for its log.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Why the worker cannot start although its configuration is right.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +55,7 @@ pub(super) fn run(path: &Path) -> ExitCode {
     match served {
         Ok(code) => leave(code),
         Err(error) => {
+            finish_log();
             complain(&format!("scriptworker cannot start: {error}"));
             ExitCode::from(EXIT_CANNOT_START)
         }
@@ -63,7 +68,15 @@ pub(super) fn run(path: &Path) -> ExitCode {
     reason = "waiting for the blocking pool could take for ever; everything that matters is done"
 )]
 fn leave(code: u8) -> ExitCode {
+    finish_log();
     std::process::exit(i32::from(code))
+}
+
+/// Gives the log time for its last lines, but no more than a stalled stderr or disk is worth.
+fn finish_log() {
+    if let Some(log) = telemetry::log::current() {
+        log.flush(LAST_LINES);
+    }
 }
 
 #[expect(clippy::print_stderr, reason = "there is no log yet")]

@@ -1,9 +1,9 @@
 //! Reads a task's log back, line by line, for the worker's own log.
 //!
-//! It follows the file, not the pipe: however slow the worker's log is, it only lags behind. Constant memory.
+//! It follows the file, not the pipe: however slow the worker's log is, it only lags behind. Constant memory. Lines go
+//! on by the chunk: a script that prints millions of short ones costs no more for each than its bytes.
 
 use super::pump::Progress;
-use std::fmt::Write;
 use std::fs::File;
 use std::io::{self, Read};
 use tokio::sync::oneshot;
@@ -20,16 +20,17 @@ pub struct Tail {
 }
 
 impl Tail {
-    /// Hands each line of the file to `line` on a thread of its own, until the file is complete: text with invalid
-    /// UTF-8 replaced, white space at the end removed, control characters escaped, cut at 16 KiB.
+    /// Hands the lines of the file to `lines` on a thread of its own, as many at once as there are in up to 64 KiB,
+    /// until the file is complete. Each is text with invalid UTF-8 replaced, white space at the end removed, cut at
+    /// 16 KiB, and ends with a line feed; other control characters are as they were.
     pub fn start(
         mut file: File,
         progress: Progress,
-        mut line: impl FnMut(&str) + Send + 'static,
+        mut lines: impl FnMut(&str) + Send + 'static,
     ) -> io::Result<Self> {
         let (done, ended) = oneshot::channel();
         std::thread::Builder::new().name("log-tail".to_owned()).spawn(move || {
-            let _ = done.send(follow(&mut file, &progress, &mut line));
+            let _ = done.send(follow(&mut file, &progress, &mut lines));
         })?;
         Ok(Self { ended })
     }
@@ -40,7 +41,7 @@ impl Tail {
     }
 }
 
-fn follow(file: &mut File, progress: &Progress, line: &mut impl FnMut(&str)) -> io::Result<()> {
+fn follow(file: &mut File, progress: &Progress, hand_over: &mut impl FnMut(&str)) -> io::Result<()> {
     let mut lines = Lines::default();
     let mut chunk = vec![0; CHUNK];
     let mut read = 0u64;
@@ -54,10 +55,12 @@ fn follow(file: &mut File, progress: &Progress, line: &mut impl FnMut(&str)) -> 
                 Err(error) => return Err(error),
             };
             read = read.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
-            lines.push(chunk.get(..count).unwrap_or_default(), line);
+            lines.push(chunk.get(..count).unwrap_or_default());
+            lines.hand_over(hand_over);
         }
         if complete {
-            lines.end(line);
+            lines.end();
+            lines.hand_over(hand_over);
             return Ok(());
         }
         read = read.max(length);
@@ -67,35 +70,44 @@ fn follow(file: &mut File, progress: &Progress, line: &mut impl FnMut(&str)) -> 
 /// Cuts bytes into lines.
 #[derive(Default)]
 struct Lines {
+    /// Whole lines that nobody has yet.
+    whole: String,
     /// The line so far, at most [`LONGEST_LINE`].
     current: Vec<u8>,
     cut: bool,
 }
 
 impl Lines {
-    fn push(&mut self, bytes: &[u8], line: &mut impl FnMut(&str)) {
+    fn push(&mut self, bytes: &[u8]) {
         let mut pieces = bytes.split(|byte| *byte == b'\n');
         let last = pieces.next_back();
         for piece in pieces {
             self.extend(piece);
-            self.hand_over(line);
+            self.end_line();
         }
         self.extend(last.unwrap_or_default());
     }
 
-    fn end(&mut self, line: &mut impl FnMut(&str)) {
+    fn end(&mut self) {
         if !self.current.is_empty() {
-            self.hand_over(line);
+            self.end_line();
+        }
+    }
+
+    fn hand_over(&mut self, to: &mut impl FnMut(&str)) {
+        if !self.whole.is_empty() {
+            to(&self.whole);
+            self.whole.clear();
         }
     }
 
     fn extend(&mut self, piece: &[u8]) {
         let room = LONGEST_LINE.saturating_sub(self.current.len());
         self.cut |= piece.len() > room;
-        self.current.extend(piece.iter().take(room));
+        self.current.extend_from_slice(piece.get(..room).unwrap_or(piece));
     }
 
-    fn hand_over(&mut self, line: &mut impl FnMut(&str)) {
+    fn end_line(&mut self) {
         if self.cut {
             // Not in the middle of a character.
             if let Err(error) = std::str::from_utf8(&self.current)
@@ -104,32 +116,14 @@ impl Lines {
                 self.current.truncate(error.valid_up_to());
             }
         }
-        let mut text = printable(String::from_utf8_lossy(&self.current).trim_end());
+        self.whole.push_str(String::from_utf8_lossy(&self.current).trim_end());
         if self.cut {
-            text.push_str(CUT_MARK);
+            self.whole.push_str(CUT_MARK);
         }
-        line(&text);
+        self.whole.push('\n');
         self.current.clear();
         self.cut = false;
     }
-}
-
-/// Escapes what would make a terminal or a log viewer show something else than what is there.
-fn printable(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        let deceives = matches!(
-            character,
-            '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-        );
-        if (character.is_control() && character != '\t') || deceives {
-            // Writing to a String cannot fail.
-            let _ = write!(shown, "{}", character.escape_unicode());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
 }
 
 #[cfg(test)]
@@ -137,21 +131,24 @@ mod tests {
     use super::*;
 
     fn lines_of(chunks: &[&[u8]]) -> Vec<String> {
-        let mut found = Vec::new();
+        let mut found = String::new();
         let mut lines = Lines::default();
-        let mut collect = |line: &str| found.push(line.to_owned());
+        let mut collect = |whole: &str| found.push_str(whole);
         for chunk in chunks {
-            lines.push(chunk, &mut collect);
+            lines.push(chunk);
+            lines.hand_over(&mut collect);
         }
-        lines.end(&mut collect);
-        found
+        lines.end();
+        lines.hand_over(&mut collect);
+        assert!(found.is_empty() || found.ends_with('\n'));
+        found.split_terminator('\n').map(str::to_owned).collect()
     }
 
     #[test]
-    fn lines_are_stripped_escaped_and_lossy() {
+    fn lines_are_stripped_and_lossy_and_else_as_they_are() {
         assert_eq!(lines_of(&[b"a \r\n\n b", b"c\t\nlast"]), ["a", "", " bc", "last"]);
-        assert_eq!(lines_of(&[b"\x1b[31mred\x07\0\n"]), ["\\u{1b}[31mred\\u{7}\\u{0}"]);
-        assert_eq!(lines_of(&["a\u{202e}b\n".as_bytes()]), ["a\\u{202e}b"]);
+        assert_eq!(lines_of(&[b"\x1b[31mred\x07\0\n"]), ["\u{1b}[31mred\u{7}\0"]);
+        assert_eq!(lines_of(&["a\rb\u{202e}\n".as_bytes()]), ["a\rb\u{202e}"]);
         assert_eq!(lines_of(&[b"\xff\xfeok\n"]), ["\u{fffd}\u{fffd}ok"]);
         assert_eq!(lines_of(&[b"\xc3", b"\xa4\n"]), ["ä"]);
         assert_eq!(lines_of(&[]), [""; 0]);

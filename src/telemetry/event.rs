@@ -1,5 +1,6 @@
 //! What an event says: its message, and its fields either behind it or apart.
 
+use super::escape::escape_into;
 use super::format::LineFormat;
 use serde_json::{Map, Value};
 use std::fmt::{self, Write as _};
@@ -7,7 +8,7 @@ use tracing::Event;
 use tracing::field::{Field, Visit};
 
 /// The message and the fields of one event, in the way that the format of lines wants them: in a template the fields
-/// stand behind the message, and control characters are escaped; in JSON both are left as they are.
+/// stand behind the message, and what misleads is escaped; in JSON both are left as they are.
 pub(super) struct EventText {
     apart: bool,
     text: String,
@@ -91,17 +92,6 @@ impl Visit for EventText {
         } else {
             let _ = write!(self.behind, " {}=", field.name());
             escape_into(&text, &mut self.behind);
-        }
-    }
-}
-
-/// Appends a text with its control characters, tabs excepted, written as `\n`, `\u{1b}` and so on.
-fn escape_into(text: &str, out: &mut String) {
-    for letter in text.chars() {
-        if letter.is_control() && letter != '\t' || matches!(letter, '\u{2028}' | '\u{2029}') {
-            out.extend(letter.escape_default());
-        } else {
-            out.push(letter);
         }
     }
 }

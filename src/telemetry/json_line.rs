@@ -1,5 +1,6 @@
 //! A line of the log as one JSON object.
 
+use super::escape::misleads;
 use super::format::{Record, level_name};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -22,16 +23,15 @@ pub(super) fn render(record: &Record<'_>, time: &str, out: &mut String) {
     out.push_str(&printable(&serde_json::to_string(&line).unwrap_or_default()));
 }
 
-/// Escapes what JSON allows and a terminal or a reader of lines would take for a command: DEL, the C1 controls, the
-/// line separators of Unicode, and what YAML refuses. All of these occur only in texts.
+/// Escapes what JSON allows and [misleads], and what YAML refuses. All of it occurs only in texts.
 pub(crate) fn printable(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for letter in json.chars() {
-        match letter {
-            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => {
-                text.push_str(&format!("\\u{:04x}", u32::from(letter)));
-            }
-            _ => text.push(letter),
+        if misleads(letter) || matches!(letter, '\u{feff}' | '\u{fffe}' | '\u{ffff}') {
+            // none of them needs more than four digits
+            text.push_str(&format!("\\u{:04x}", u32::from(letter)));
+        } else {
+            text.push(letter);
         }
     }
     text
@@ -56,13 +56,16 @@ mod tests {
             file: None,
             line: None,
             thread: "main",
-            message: "two\nlines \u{1b}[2J \u{85}\u{2028} \"ä\"",
+            message: "two\nlines \u{1b}[2J \u{85}\u{2028}\u{202e} \"ä\"",
             fields: &fields,
         };
         let mut text = String::new();
         format.render(&record, &format.date(when), &mut text);
         assert_eq!((text.lines().count(), text.ends_with('\n')), (1, true));
-        assert!(!text.chars().any(|c| (c.is_control() && c != '\n') || c == '\u{2028}'), "{text:?}");
+        assert!(
+            !text.chars().any(|c| (c.is_control() && c != '\n') || matches!(c, '\u{2028}' | '\u{202e}')),
+            "{text:?}"
+        );
         let back: Value = serde_json::from_str(&text).unwrap();
         let expected = json!({
             "time": "2023-11-14T22:13:20.123Z", "level": "WARNING", "target": "scriptworker::x",

@@ -2,17 +2,23 @@
 //!
 //! Lines come from `tracing` events, or in bulk through [`LogHandle::append_lines`] for the output of scripts. One
 //! event is one line, whatever its message holds: control characters are escaped, so nothing can forge a line.
+//!
+//! Who logs an event only queues the line and never waits; the file and the copy are each written by a thread of their
+//! own. When one of them is too slow for its queue, lines are lost there, and a line says how many.
 
 use super::bridge;
 use super::event::EventText;
 use super::format::{LineFormat, Record};
 use super::log_file::LogFile;
+use super::outlet::{Full, Outlet, Output};
 use chrono::Local;
 use std::fmt;
+use std::fs::File;
 use std::io::{self, Write};
+use std::os::fd::AsFd as _;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, OnceLock, mpsc};
+use std::time::{Duration, Instant};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -23,6 +29,18 @@ pub use super::log_file::Rotation;
 
 /// Crates whose chatter below a warning is about themselves; `pgp` would print packets of keys.
 const QUIET: [&str; 10] = ["actix", "awc", "h2", "hickory", "hyper", "mio", "pgp", "rustls", "tokio", "want"];
+
+/// Script output is queued in pieces of about this size.
+const PIECE: usize = 64 * 1024;
+
+/// How long script output waits for a copy that takes nothing at all.
+const STALLED: Duration = Duration::from_secs(1);
+
+/// What the copy is given at once: as much as a pipe takes without tearing it (`PIPE_BUF`).
+const COPIED_AT_ONCE: usize = 4096;
+
+/// The log of this process.
+static CURRENT: OnceLock<LogHandle> = OnceLock::new();
 
 /// How to log.
 #[derive(Debug, Clone)]
@@ -48,6 +66,9 @@ pub enum LogError {
         /// Why.
         source: io::Error,
     },
+    /// stderr cannot be had, or there is no thread for one of the outputs.
+    #[error("failed to start the log: {0}")]
+    Start(#[source] io::Error),
     /// This process logs already.
     #[error("failed to start the log: this process has one already")]
     AlreadyLogging,
@@ -60,13 +81,40 @@ pub struct LogHandle(Arc<Sink>);
 pub(super) struct Sink {
     pub(super) format: LineFormat,
     level: LevelFilter,
-    outputs: Mutex<Outputs>,
+    file: Outlet<LogFile>,
+    copy: Option<Outlet<Copied>>,
 }
 
-struct Outputs {
-    file: LogFile,
-    copy: Option<Box<dyn Write + Send>>,
-    failed_copies: u64,
+impl Output for LogFile {
+    fn write(&mut self, lines: &str, progress: &mut dyn FnMut()) {
+        self.append(lines.as_bytes(), Instant::now());
+        progress();
+    }
+
+    fn failed_writes(&self) -> u64 {
+        LogFile::failed_writes(self)
+    }
+}
+
+struct Copied {
+    to: Box<dyn Write + Send>,
+    failed: u64,
+}
+
+impl Output for Copied {
+    fn write(&mut self, lines: &str, progress: &mut dyn FnMut()) {
+        for piece in lines.as_bytes().chunks(COPIED_AT_ONCE) {
+            if self.to.write_all(piece).is_err() {
+                self.failed = self.failed.saturating_add(1);
+                return;
+            }
+            progress();
+        }
+    }
+
+    fn failed_writes(&self) -> u64 {
+        self.failed
+    }
 }
 
 impl fmt::Debug for LogHandle {
@@ -78,27 +126,46 @@ impl fmt::Debug for LogHandle {
 /// Opens the log and makes it the one of this process.
 ///
 /// # Errors
-/// When the file cannot be opened, or the process logs already.
+/// When the file cannot be opened, a thread cannot be started, or the process logs already.
 pub fn init(settings: &LogSettings) -> Result<LogHandle, LogError> {
-    let copy = settings.verbose.then(|| Box::new(io::stderr()) as Box<dyn Write + Send>);
+    let copy = if settings.verbose { Some(stderr().map_err(LogError::Start)?) } else { None };
     let handle = LogHandle::open(settings, copy)?;
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(handle.layer()))
         .map_err(|_| LogError::AlreadyLogging)?;
     bridge::install(Arc::clone(&handle.0)).map_err(|_| LogError::AlreadyLogging)?;
+    CURRENT.set(handle.clone()).map_err(|_| LogError::AlreadyLogging)?;
     Ok(handle)
+}
+
+/// The log of this process, once [`init`] has made it.
+pub fn current() -> Option<&'static LogHandle> {
+    CURRENT.get()
+}
+
+/// stderr without the lock of the standard library: whoever else prints there does not wait for a stalled copy.
+fn stderr() -> io::Result<Box<dyn Write + Send>> {
+    Ok(Box::new(File::from(io::stderr().as_fd().try_clone_to_owned()?)))
 }
 
 impl LogHandle {
     /// Opens the log without making it the one of the process; every line is copied to `copy`.
     ///
     /// # Errors
-    /// When the file cannot be opened.
+    /// When the file cannot be opened, or a thread cannot be started.
     pub fn open(settings: &LogSettings, copy: Option<Box<dyn Write + Send>>) -> Result<Self, LogError> {
         let file = LogFile::open(&settings.path, settings.rotation, Instant::now())
             .map_err(|source| LogError::Open { path: settings.path.clone(), source })?;
         let level = if settings.verbose { LevelFilter::DEBUG } else { LevelFilter::INFO };
-        let outputs = Mutex::new(Outputs { file, copy, failed_copies: 0 });
-        Ok(Self(Arc::new(Sink { format: settings.format.clone(), level, outputs })))
+        let notice = || {
+            let format = settings.format.clone();
+            move |lost| lost_lines(&format, lost)
+        };
+        let file = Outlet::start("log-file", file, notice()).map_err(LogError::Start)?;
+        let copy = copy
+            .map(|to| Outlet::start("log-copy", Copied { to, failed: 0 }, notice()))
+            .transpose()
+            .map_err(LogError::Start)?;
+        Ok(Self(Arc::new(Sink { format: settings.format.clone(), level, file, copy })))
     }
 
     /// What `tracing` has to be given, filter included.
@@ -107,18 +174,44 @@ impl LogHandle {
     }
 
     /// Closes the file and opens whatever has its name now, or makes it anew: what a rotator asks for with SIGHUP.
+    /// Waits until that is done, after every line before it.
     ///
     /// # Errors
     /// When that cannot be opened; lines go on into the file that was open.
     pub fn reopen(&self) -> io::Result<()> {
-        self.0.outputs.lock().unwrap_or_else(PoisonError::into_inner).file.reopen()
+        let (answer, answered) = mpsc::channel();
+        self.0.file.run(move |file| {
+            // whoever asked waits for it
+            let _ = answer.send(file.reopen());
+        });
+        answered.recv().unwrap_or_else(|_| Err(io::Error::other("the thread that writes the log died")))
     }
 
-    /// Writes many lines of somebody else's text at once: the way for script output. Every line gets the same
-    /// prefix, with the time of this call; bytes that are no UTF-8 become `\u{fffd}`.
+    /// Waits until every line so far is written to the file and the copy, but no longer than `most`; returns whether
+    /// that is so.
+    pub fn flush(&self, most: Duration) -> bool {
+        let end = Instant::now() + most;
+        // each says that it is done by dropping its end
+        let (file_done, file) = mpsc::channel::<()>();
+        let (copy_done, copy) = mpsc::channel::<()>();
+        self.0.file.run(move |_| drop(file_done));
+        if let Some(copy) = &self.0.copy {
+            copy.run(move |_| drop(copy_done));
+        } else {
+            drop(copy_done);
+        }
+        [file, copy].iter().all(|done| {
+            let left = end.saturating_duration_since(Instant::now());
+            done.recv_timeout(left) == Err(mpsc::RecvTimeoutError::Disconnected)
+        })
+    }
+
+    /// Writes many lines of somebody else's text: the way for script output. All get the same prefix, with the time of
+    /// this call; what misleads is escaped as in events. Lines have no line feeds.
     ///
-    /// Below the log's level nothing happens.
-    pub fn append_lines<'a>(&self, level: Level, target: &str, lines: impl IntoIterator<Item = &'a [u8]>) {
+    /// Waits for room: what a script says is not lost because it says much at once, and never pushes an event out.
+    /// Only to a copy that takes nothing at all lines are lost at once. Below the log's level nothing happens.
+    pub fn append_lines<'a>(&self, level: Level, target: &str, lines: impl IntoIterator<Item = &'a str>) {
         if level > self.0.level {
             return;
         }
@@ -126,22 +219,46 @@ impl LogHandle {
         let date = self.0.format.date(when);
         let thread = std::thread::current();
         let thread = thread.name().unwrap_or("unnamed");
-        let mut text = String::new();
+        let mut piece = String::new();
         let mut message = EventText::new(&self.0.format);
         for line in lines {
-            message.set_message(&String::from_utf8_lossy(line));
+            message.set_message(line);
             let (message, fields) = (message.message(), message.fields());
             let record = Record { when, level, target, file: None, line: None, thread, message, fields };
-            self.0.format.render(&record, &date, &mut text);
+            self.0.format.render(&record, &date, &mut piece);
+            if piece.len() >= PIECE {
+                self.0.write_patiently(&piece);
+                piece.clear();
+            }
         }
-        self.0.write(text.as_bytes());
+        self.0.write_patiently(&piece);
     }
 
-    /// How many times a line could not be written to the file or to the copy.
+    /// How many times a line could not be written to the file or to the copy. Lines that were lost for want of room do
+    /// not count: the log itself tells of them.
     pub fn failed_writes(&self) -> u64 {
-        let outputs = self.0.outputs.lock().unwrap_or_else(PoisonError::into_inner);
-        outputs.file.failed_writes().saturating_add(outputs.failed_copies)
+        let copies = self.0.copy.as_ref().map_or(0, Outlet::failed_writes);
+        self.0.file.failed_writes().saturating_add(copies)
     }
+}
+
+/// The line that stands for lost ones.
+fn lost_lines(format: &LineFormat, count: u64) -> String {
+    let (when, thread) = (Local::now(), std::thread::current());
+    let message = format!("{count} line(s) are missing here: they came faster than they could be written");
+    let mut line = String::new();
+    let record = Record {
+        when,
+        level: Level::WARN,
+        target: module_path!(),
+        file: Some(file!()),
+        line: Some(line!()),
+        thread: thread.name().unwrap_or("unnamed"),
+        message: &message,
+        fields: &serde_json::Map::new(),
+    };
+    format.render(&record, &format.date(when), &mut line);
+    line
 }
 
 impl Sink {
@@ -155,20 +272,22 @@ impl Sink {
     pub(super) fn write_record(&self, record: &Record<'_>) {
         let mut line = String::with_capacity(record.message.len() + 64);
         self.format.render(record, &self.format.date(record.when), &mut line);
-        self.write(line.as_bytes());
+        let line = line.into();
+        self.file.push(&line, Full::Lose);
+        if let Some(copy) = &self.copy {
+            copy.push(&line, Full::Lose);
+        }
     }
 
-    fn write(&self, lines: &[u8]) {
+    /// Writes lines that can wait.
+    fn write_patiently(&self, lines: &str) {
         if lines.is_empty() {
             return;
         }
-        let mut outputs = self.outputs.lock().unwrap_or_else(PoisonError::into_inner);
-        let outputs = &mut *outputs;
-        outputs.file.append(lines, Instant::now());
-        if let Some(copy) = &mut outputs.copy
-            && copy.write_all(lines).is_err()
-        {
-            outputs.failed_copies = outputs.failed_copies.saturating_add(1);
+        let lines = lines.into();
+        self.file.push(&lines, Full::Wait);
+        if let Some(copy) = &self.copy {
+            copy.push(&lines, Full::WaitUnlessStalled(STALLED));
         }
     }
 }
@@ -194,115 +313,4 @@ impl<S: Subscriber> Layer<S> for Lines {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs::File;
-
-    /// A copy that the test can read.
-    #[derive(Clone, Default)]
-    struct Shared(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Shared {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    struct Broken;
-
-    impl Write for Broken {
-        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-            Err(io::ErrorKind::BrokenPipe.into())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Err(io::ErrorKind::BrokenPipe.into())
-        }
-    }
-
-    fn settings(dir: &tempfile::TempDir, verbose: bool) -> LogSettings {
-        LogSettings {
-            path: dir.path().join("logs/worker.log"),
-            format: LineFormat::parse("%(levelname)8s - %(message)s", "%H").unwrap(),
-            verbose,
-            rotation: Rotation::None,
-        }
-    }
-
-    fn logged(settings: &LogSettings, handle: &LogHandle, act: impl FnOnce()) -> String {
-        let subscriber = tracing_subscriber::registry().with(handle.layer());
-        tracing::subscriber::with_default(subscriber, act);
-        io::read_to_string(File::open(&settings.path).unwrap()).unwrap()
-    }
-
-    #[test]
-    fn an_event_is_one_line_whatever_it_holds() {
-        let dir = tempfile::tempdir().unwrap();
-        let settings = settings(&dir, true);
-        let handle = LogHandle::open(&settings, None).unwrap();
-        let text = logged(&settings, &handle, || {
-            tracing::info!(task = "abc", run = 3, "claimed");
-            tracing::warn!(path = "a\nb c", "two\n    INFO - forged\u{1b}[2J\u{85}\u{2028}x\ty ä");
-        });
-        assert_eq!(
-            text,
-            "    INFO - claimed task=\"abc\" run=3\n \
-             WARNING - two\\n    INFO - forged\\u{1b}[2J\\u{85}\\u{2028}x\ty ä path=\"a\\nb c\"\n"
-        );
-        assert_eq!(text.lines().count(), 2);
-    }
-
-    #[test]
-    fn the_level_depends_on_verbose_and_chatter_is_kept_out() {
-        for (verbose, expected) in
-            [(true, "   DEBUG - ours\n WARNING - theirs\n"), (false, " WARNING - theirs\n")]
-        {
-            let dir = tempfile::tempdir().unwrap();
-            let settings = settings(&dir, verbose);
-            let handle = LogHandle::open(&settings, None).unwrap();
-            let text = logged(&settings, &handle, || {
-                tracing::debug!("ours");
-                tracing::info!(target: "pgp::packet", "the secret packet");
-                tracing::warn!(target: "actix_rt::system", "theirs");
-            });
-            assert_eq!(text, expected);
-        }
-    }
-
-    #[test]
-    fn script_output_goes_in_bulk_to_file_and_copy() {
-        let dir = tempfile::tempdir().unwrap();
-        let settings = settings(&dir, true);
-        let copy = Shared::default();
-        let handle = LogHandle::open(&settings, Some(Box::new(copy.clone()))).unwrap();
-        let lines: [&[u8]; 3] = [b"plain", b"", b"\xffbroken\rback"];
-        handle.append_lines(Level::INFO, "script", lines);
-        handle.append_lines(Level::TRACE, "script", lines);
-        let expected = "    INFO - plain\n    INFO - \n    INFO - \u{fffd}broken\\rback\n";
-        assert_eq!(io::read_to_string(File::open(&settings.path).unwrap()).unwrap(), expected);
-        assert_eq!(String::from_utf8(copy.0.lock().unwrap().clone()).unwrap(), expected);
-        assert_eq!(handle.failed_writes(), 0);
-    }
-
-    #[test]
-    fn a_reader_of_stderr_that_is_gone_does_not_matter() {
-        let dir = tempfile::tempdir().unwrap();
-        let settings = settings(&dir, true);
-        let handle = LogHandle::open(&settings, Some(Box::new(Broken))).unwrap();
-        let text = logged(&settings, &handle, || tracing::info!("still here"));
-        assert_eq!((text.as_str(), handle.failed_writes()), ("    INFO - still here\n", 1));
-    }
-
-    #[test]
-    fn a_log_that_cannot_be_opened_is_an_error() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut settings = settings(&dir, true);
-        settings.path = "/dev/null/worker.log".into();
-        assert!(matches!(LogHandle::open(&settings, None), Err(LogError::Open { .. })));
-    }
-}
+mod tests;

@@ -66,8 +66,32 @@ impl LogFile {
         Ok(Self { path: path.to_owned(), rotation, open: open(path)?, looked: now, failed_writes: 0 })
     }
 
-    /// Appends whole lines.
-    pub(super) fn append(&mut self, lines: &[u8], now: Instant) {
+    /// Appends whole lines. A rotation by size may come between them.
+    pub(super) fn append(&mut self, mut lines: &[u8], now: Instant) {
+        while !lines.is_empty() {
+            let (piece, rest) = lines.split_at(self.fitting(lines));
+            self.append_piece(piece, now);
+            lines = rest;
+        }
+    }
+
+    /// How much of these lines goes into one file: as many whole ones as have room, and one at least.
+    fn fitting(&self, lines: &[u8]) -> usize {
+        let Rotation::BySize { max_bytes, .. } = self.rotation else { return lines.len() };
+        let most = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+        let first = lines.iter().position(|byte| *byte == b'\n').map_or(lines.len(), |at| at + 1);
+        // a file in which not even the first line has room is followed by an empty one
+        let room = match most(max_bytes.saturating_sub(self.open.size)) {
+            room if room < first => most(max_bytes),
+            room => room,
+        };
+        let whole = lines
+            .get(..room)
+            .map_or(Some(lines.len()), |part| part.iter().rposition(|byte| *byte == b'\n').map(|at| at + 1));
+        whole.unwrap_or(first)
+    }
+
+    fn append_piece(&mut self, lines: &[u8], now: Instant) {
         let prepared = match self.rotation {
             Rotation::None => Ok(()),
             Rotation::Watched => self.reopen_if_moved(now),
@@ -200,6 +224,23 @@ mod tests {
         assert_eq!(file("worker.log.2"), "cccc\n");
         assert!(!temp.path().join("worker.log.3").exists());
         assert_eq!(log.failed_writes(), 0);
+    }
+
+    #[test]
+    fn a_rotation_by_size_comes_between_lines_that_are_written_at_once() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("worker.log");
+        let now = Instant::now();
+        let rotation = Rotation::BySize { max_bytes: 10, backups: 9 };
+        let mut log = LogFile::open(&path, rotation, now).unwrap();
+        log.append(b"aaaa\n", now);
+        log.append(b"bbbb\ncccc\ndd\na line longer than that\neeeeeeeee\nffff\ngggg", now);
+        let file = |name: &str| content(&temp.path().join(name));
+        let files = ["worker.log.4", "worker.log.3", "worker.log.2", "worker.log.1", "worker.log"].map(file);
+        let expected =
+            ["aaaa\nbbbb\n", "cccc\ndd\n", "a line longer than that\n", "eeeeeeeee\n", "ffff\ngggg"];
+        assert_eq!(files, expected);
+        assert!(!temp.path().join("worker.log.5").exists());
     }
 
     #[test]

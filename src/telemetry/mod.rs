@@ -5,12 +5,14 @@
 //! anything, and neither can fail its caller.
 
 mod bridge;
+mod escape;
 mod event;
 mod format;
 pub mod journal;
 mod json_line;
 pub mod log;
 mod log_file;
+mod outlet;
 pub mod watchdog;
 
 pub(crate) use json_line::printable as printable_json;

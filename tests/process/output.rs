@@ -33,8 +33,8 @@ async fn a_line_of_64_mib_is_one_line() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let lines = Arc::clone(&seen);
     let tail =
-        Tail::start(std::fs::File::open(script.log_path()).unwrap(), script.pump.progress(), move |line| {
-            lines.lock().unwrap().push(line.to_owned());
+        Tail::start(std::fs::File::open(script.log_path()).unwrap(), script.pump.progress(), move |whole| {
+            lines.lock().unwrap().extend(whole.lines().map(str::to_owned));
         })
         .unwrap();
     within(&mut script.exit).await;
@@ -142,8 +142,8 @@ async fn of_a_log_that_may_not_grow_beginning_and_end_are_kept() {
     let mut pump = Pump::start(output.into(), file, Some(MAX as u64)).unwrap();
     let seen = Arc::new(Mutex::new(Vec::new()));
     let lines = Arc::clone(&seen);
-    let tail = Tail::start(std::fs::File::open(&path).unwrap(), pump.progress(), move |line| {
-        lines.lock().unwrap().push(line.to_owned());
+    let tail = Tail::start(std::fs::File::open(&path).unwrap(), pump.progress(), move |whole| {
+        lines.lock().unwrap().extend(whole.lines().map(str::to_owned));
     })
     .unwrap();
     let all = numbered_lines(20 << 20);

@@ -143,7 +143,7 @@ fn no_secret_comes_out_anywhere() {
     // the credentials were renewed at least once while the script ran, and every open message was written down
     until(PATIENCE, || (tap.secrets("accessToken").len() >= 2).then_some(())).expect("renewed credentials");
     site.signal(Signal::SIGUSR2);
-    site.wait_for_log("open and recent messages");
+    site.wait_for_log("closed messages:");
     let mut secrets = vec![
         ("the configuration's token".to_owned(), CONFIG_TOKEN.to_owned()),
         ("the GitHub token".to_owned(), GITHUB_TOKEN.to_owned()),

@@ -1,8 +1,12 @@
-//! `worker.log` of a worker at work: signs of life, rotation by others and by itself, reload, JSON.
+//! `worker.log` of a worker at work: signs of life, rotation by others and by itself, reload, JSON, much output, and a
+//! stderr that nobody reads.
 
 use crate::support::{PATIENCE, Site, until};
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::Signal;
 use serde_json::Value;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 
 fn read(site: &Site, name: &str) -> String {
     std::fs::read_to_string(site.path(name)).unwrap_or_default()
@@ -12,6 +16,22 @@ fn read(site: &Site, name: &str) -> String {
 fn wait_for(site: &Site, name: &str, text: &str) {
     until(PATIENCE, || read(site, name).contains(text).then_some(()))
         .unwrap_or_else(|| panic!("{name} never says {text:?}: {}\n{}", read(site, name), site.log()));
+}
+
+/// The last lines of `worker.log`, however long it is.
+fn tail_of(site: &Site) -> String {
+    let mut file = File::open(site.path("log/worker.log")).unwrap();
+    let length = file.metadata().unwrap().len();
+    file.seek(SeekFrom::Start(length.saturating_sub(8192))).unwrap();
+    let mut tail = Vec::new();
+    file.read_to_end(&mut tail).unwrap();
+    String::from_utf8_lossy(&tail).into_owned()
+}
+
+/// Waits until one of the last lines holds a text: the way for a log that is too long to be read again and again.
+fn wait_at_end(site: &Site, text: &str) {
+    until(PATIENCE, || tail_of(site).contains(text).then_some(()))
+        .unwrap_or_else(|| panic!("worker.log does not come to {text:?}: {}", tail_of(site)));
 }
 
 #[test]
@@ -63,7 +83,7 @@ fn sighup_opens_the_log_anew_and_stops_nothing() {
     for turn in ["first", "second"] {
         std::fs::rename(site.path("log/worker.log"), site.path(turn)).unwrap();
         site.signal(Signal::SIGHUP);
-        wait_for(&site, "log/worker.log", "SIGHUP received: the log is open anew");
+        wait_for(&site, "log/worker.log", "the log is open anew");
     }
     assert!(read(&site, "first").contains("scriptworker starts"));
     std::fs::write(go, "").unwrap();
@@ -115,12 +135,82 @@ fn the_json_log_is_one_object_a_line_whatever_a_script_prints() {
         let mut found = lines.iter().filter(|line| line["message"].as_str().unwrap().contains(part));
         found.next().unwrap_or_else(|| panic!("{part} in {log}"))
     };
-    // escaped as a line of text is
-    let said = "quote \" esc \\u{1b}[2J nul \\u{0} bad \u{fffd} c1 \\u{9b} end";
+    // JSON has escapes of its own: who reads it gets what the script said
+    let said = "quote \" esc \u{1b}[2J nul \0 bad \u{fffd} c1 \u{9b} end";
     assert_eq!(find("quote")["message"], said);
     assert_eq!(find("forged")["message"], "forged: {}");
     let finished = find("finished");
     assert_eq!((&finished["level"], &finished["fields"]["clean"]), (&"INFO".into(), &true.into()));
     assert_eq!(finished["fields"]["run"], format!("{task}/0"));
     assert!(!log.contains(['\u{1b}', '\u{9b}', '\0']));
+}
+
+/// Prints so many numbered lines of 100 bytes, and a last one.
+fn much_output(lines: u32) -> String {
+    let padding = "x".repeat(91);
+    format!("seq -f '%08.0f{padding}' 1 {lines}; echo that was all")
+}
+
+#[test]
+fn a_stderr_that_nobody_reads_stops_neither_the_worker_nor_its_log() {
+    const PAGE: usize = 4096;
+    // more than is ever queued for stderr
+    const LINES: u32 = 100_000;
+    let (mut reader, mut writer) = std::io::pipe().unwrap();
+    // full: not even the first line has room
+    assert_eq!(fcntl(&writer, FcntlArg::F_SETPIPE_SZ(4096)).unwrap(), 4096);
+    writer.write_all(&[b'-'; PAGE]).unwrap();
+    let site = Site::new();
+    site.start_onto(writer.into(), &[]);
+    site.takes_the_next_task();
+    let task = site.task(&much_output(LINES));
+    assert_eq!(site.outcome(&task, 0), "completed completed");
+    wait_at_end(&site, "that was all");
+    // while it has something to look after, too
+    let go = site.path("go");
+    let task = site.task(&format!("until [ -e {} ]; do sleep 0.1; done", go.display()));
+    site.wait_running(&task);
+    site.signal(Signal::SIGUSR1);
+    wait_at_end(&site, "SIGUSR1 received");
+    std::fs::write(go, "").unwrap();
+    assert_eq!(site.outcome(&task, 0), "completed completed");
+    assert_eq!(site.exit_code(), 0);
+    let count = BufReader::new(File::open(site.path("log/worker.log")).unwrap())
+        .lines()
+        .filter(|line| line.as_ref().unwrap().ends_with("xxx"))
+        .count();
+    assert_eq!(count, LINES as usize, "nothing that the script said is missing");
+    assert!(tail_of(&site).contains("scriptworker leaves"), "{}", tail_of(&site));
+    assert!(!site.log().contains("missing here"));
+    let mut seen = Vec::new();
+    reader.read_to_end(&mut seen).unwrap();
+    assert_eq!(seen, [b'-'; PAGE], "the pipe was full from the beginning to the end");
+}
+
+#[test]
+fn sigterm_is_heeded_with_a_stderr_that_nobody_reads() {
+    let (_reader, mut writer) = std::io::pipe().unwrap();
+    assert_eq!(fcntl(&writer, FcntlArg::F_SETPIPE_SZ(4096)).unwrap(), 4096);
+    writer.write_all(&[b'-'; 4096]).unwrap();
+    let site = Site::new();
+    site.start_onto(writer.into(), &[]);
+    let task = site.task("while :; do sleep 0.1; done");
+    site.wait_running(&task);
+    site.wait_for_log("the script runs");
+    site.signal(Signal::SIGTERM);
+    assert_eq!(site.outcome(&task, 0), "exception worker-shutdown", "{}", site.log());
+    assert_eq!(site.exit_code(), 0, "{}", site.log());
+    assert!(tail_of(&site).contains("scriptworker leaves"), "{}", site.log());
+}
+
+#[test]
+fn millions_of_short_lines_are_all_in_the_log() {
+    const LINES: usize = 3_000_000;
+    let site = Site::new().set("verbose", false).set("log_fmt", "%(message)s");
+    site.start();
+    let task = site.task(&format!("yes y | head -n {LINES}; echo that was all"));
+    assert_eq!(site.outcome(&task, 0), "completed completed");
+    wait_at_end(&site, "that was all");
+    let log = std::fs::read(site.path("log/worker.log")).unwrap();
+    assert_eq!(log.split(|byte| *byte == b'\n').filter(|line| *line == b"y").count(), LINES);
 }

@@ -103,9 +103,13 @@ impl Site {
     }
 
     pub(crate) fn start_with(&self, env: &[(&str, &str)]) -> &Self {
+        self.start_onto(std::fs::File::create(self.path("stderr")).unwrap().into(), env)
+    }
+
+    /// The same with another stderr than a file.
+    pub(crate) fn start_onto(&self, stderr: Stdio, env: &[(&str, &str)]) -> &Self {
         let config = self.path("scriptworker.json");
         std::fs::write(&config, Value::Object(self.config.clone()).to_string()).unwrap();
-        let stderr = std::fs::File::create(self.path("stderr")).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_scriptworker"))
             .arg(&config)
             .env_clear()

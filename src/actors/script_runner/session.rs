@@ -9,6 +9,7 @@ use crate::fsio::{Purpose, WriteFile};
 use crate::process::{
     self, Control, Drained, Exit, KilledBy, LaunchError, LaunchSpec, Pump, Running, Started, StopSignal, Tail,
 };
+use crate::telemetry;
 use scriptworker_core::ids::RunKey;
 use scriptworker_core::run::{ExitCodes, ScriptEnd, TaskStatus};
 use scriptworker_core::time::BootMillis;
@@ -123,7 +124,11 @@ async fn begin(setup: Setup) -> Result<(Session, Ending), StartError> {
     let Running { started, exit, control, output, guardian_pid } = process::launch(spec).await?;
     whereabouts.guardian(guardian_pid);
     let pump = Pump::start(output, log, config.max_log_size)?;
-    let tail = Tail::start(follow, pump.progress(), |line| tracing::info!(target: "script", "{line}"))?;
+    let tail = Tail::start(follow, pump.progress(), |lines| {
+        if let Some(log) = telemetry::log::current() {
+            log.append_lines(tracing::Level::INFO, "script", lines.split_terminator('\n'));
+        }
+    })?;
     let pump = Arc::new(Mutex::new(Some(pump)));
     let (order, ordered) = watch::channel(None);
     let session = Session { control: control.clone(), pump: Arc::clone(&pump), ordered: order };
