@@ -39,12 +39,6 @@ pub struct Seen {
     pub ended: u64,
 }
 
-impl Seen {
-    pub fn is_report(&self) -> bool {
-        self.call.starts_with("report")
-    }
-}
-
 #[derive(Debug, Serialize, Deserialize)]
 enum Order {
     /// Make so many tasks.

@@ -89,7 +89,7 @@ impl Site {
     /// A script: marks its beginning, does this shell text (`$artifacts` is the directory), marks its end.
     pub fn script(&self, body: &str) -> Vec<String> {
         let text = format!(
-            "artifacts='{}'\ndate +%s%N >'{}'\n{body}\ndate +%s%N >'{}'\n",
+            "set -e\nartifacts='{}'\ndate +%s%N >'{}'\n{body}\ndate +%s%N >'{}'\n",
             self.text("artifacts"),
             self.text("began"),
             self.text("ended")

@@ -9,7 +9,7 @@ use chrono::Local;
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -83,7 +83,23 @@ pub fn init(settings: &LogSettings) -> Result<LogHandle, LogError> {
     let handle = LogHandle::open(settings, copy)?;
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(handle.layer()))
         .map_err(|_| LogError::AlreadyLogging)?;
+    // only the first `init` of a process comes as far as this
+    OF_PROCESS.get_or_init(|| handle.clone());
     Ok(handle)
+}
+
+/// The log of this process, for [`script_output`].
+static OF_PROCESS: OnceLock<LogHandle> = OnceLock::new();
+
+/// Writes lines of the script's output, each ended by a line feed, into the log of this process: in bulk, past
+/// `tracing`, for a script can write millions of them. Without such a log each becomes an event.
+pub fn script_output(lines: &str) {
+    const TARGET: &str = "script";
+    let lines = lines.split_terminator('\n');
+    match OF_PROCESS.get() {
+        Some(log) => log.append_lines(Level::INFO, TARGET, lines.map(str::as_bytes)),
+        None => lines.for_each(|line| tracing::info!(target: TARGET, "{line}")),
+    }
 }
 
 impl LogHandle {
@@ -117,12 +133,12 @@ impl LogHandle {
         let when = Local::now();
         let date = self.0.format.date(when);
         let thread = std::thread::current();
+        let thread = thread.name().unwrap_or("unnamed");
         let mut text = String::new();
         let mut message = String::new();
         for line in lines {
             message.clear();
             escape_into(&String::from_utf8_lossy(line), &mut message);
-            let thread = thread.name().unwrap_or("unnamed");
             let record = Record { when, level, target, file: None, line: None, thread, message: &message };
             self.0.format.render(&record, &date, &mut text);
         }
@@ -208,6 +224,10 @@ impl Visit for Message {
 
 /// Appends a text with its control characters, tabs excepted, written as `\n`, `\u{1b}` and so on.
 fn escape_into(text: &str, out: &mut String) {
+    // nearly every line, and many times faster than looking at each character
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t')) {
+        return out.push_str(text);
+    }
     for letter in text.chars() {
         if letter.is_control() && letter != '\t' || matches!(letter, '\u{2028}' | '\u{2029}') {
             out.extend(letter.escape_default());

@@ -33,8 +33,8 @@ async fn a_line_of_64_mib_is_one_line() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let lines = Arc::clone(&seen);
     let tail =
-        Tail::start(std::fs::File::open(script.log_path()).unwrap(), script.pump.progress(), move |line| {
-            lines.lock().unwrap().push(line.to_owned());
+        Tail::start(std::fs::File::open(script.log_path()).unwrap(), script.pump.progress(), move |text| {
+            lines.lock().unwrap().extend(text.lines().map(str::to_owned));
         })
         .unwrap();
     within(&mut script.exit).await;

@@ -7,6 +7,7 @@ use crate::fsio::{self, WriteFile};
 use crate::process::{
     self, Control, Drained, Exit, KilledBy, LaunchError, LaunchSpec, Pump, Running, Started, StopSignal, Tail,
 };
+use crate::telemetry;
 use scriptworker_core::ids::RunKey;
 use scriptworker_core::run::{ExitCodes, ScriptEnd};
 use scriptworker_core::time::BootMillis;
@@ -77,7 +78,7 @@ pub(super) async fn start(setup: Setup) -> Result<(Session, Ending), StartError>
     spec.deadline = Some(claim_end);
     let Running { started, exit, control, output, guardian_pid } = process::launch(spec).await?;
     let pump = Pump::start(output, log)?;
-    let tail = Tail::start(follow, pump.progress(), |line| tracing::info!(target: "script", "{line}"))?;
+    let tail = Tail::start(follow, pump.progress(), telemetry::log::script_output)?;
     let pump = Arc::new(Mutex::new(Some(pump)));
     let session = Session { control: control.clone(), pump: Arc::clone(&pump), guardian_pid };
     Ok((session, Ending { config, key, started, exit, control, pump, tail, credentials }))
