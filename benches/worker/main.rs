@@ -63,8 +63,9 @@ struct Arguments {
     /// The Python worker beside it.
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/target/bench-venv/bin/scriptworker"))]
     python: PathBuf,
-    /// Where the workers' directories, the storage and the inputs are kept meanwhile (about 5 GB).
-    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/target/bench-work"))]
+    /// Where the workers' directories, the storage and the inputs are kept meanwhile (about 5 GB). In memory, so that
+    /// a disk that others use, too, is not what is measured.
+    #[arg(long, default_value = "/dev/shm/scriptworker-bench")]
     dir: PathBuf,
     /// Serve as the queue's process.
     #[arg(long, hide = true)]
