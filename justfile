@@ -39,6 +39,12 @@ deny:
 demo:
     cargo run --locked -- demo
 
+# What the worker costs beside the Python worker and the bare tools; `--record` keeps the figures, `--help` says more.
+bench *arguments:
+    test -x target/bench-venv/bin/scriptworker || python3 -m venv target/bench-venv
+    target/bench-venv/bin/pip install --quiet scriptworker==63.6.1
+    cargo bench --locked --bench worker -- {{ arguments }}
+
 # Everything that has to hold before a change is taken in.
 ci:
     .ci/run

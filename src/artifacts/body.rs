@@ -23,6 +23,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use tokio::sync::{mpsc, oneshot};
 
+mod gzip;
 mod reading;
 #[cfg(test)]
 mod tests;

@@ -190,14 +190,19 @@ impl EmbeddedQueue {
         self.shared.lock_log().done.clone()
     }
 
-    /// Waits until a call was answered that is as wanted; earlier ones count.
+    /// Waits until a call was answered that is as wanted; earlier ones count. Each is looked at once, in the order of
+    /// the answers, so `wanted` may count them.
     pub fn wait_for_call(
         &self,
         mut wanted: impl FnMut(&CallRecord) -> bool,
         timeout: Duration,
     ) -> Result<CallRecord, TimedOut> {
-        let found =
-            self.shared.wait_log(timeout, |log| log.done.iter().find(|record| wanted(record)).cloned());
+        let mut looked_at = 0;
+        let found = self.shared.wait_log(timeout, |log| {
+            let fresh = log.done.get(looked_at..).unwrap_or_default();
+            looked_at = log.done.len();
+            fresh.iter().find(|record| wanted(record)).cloned()
+        });
         found.ok_or_else(|| self.no_such_call(timeout))
     }
 

@@ -36,6 +36,10 @@ pub struct CallRecord {
     pub status: Option<u16>,
     /// Whether a fault on order met it.
     pub faulty: bool,
+    /// When its headers had come: finer than [`at`](Self::at), and of a clock that never jumps, for who measures.
+    pub began: Instant,
+    /// When its answer was made.
+    pub ended: Instant,
 }
 
 /// The calls so far.

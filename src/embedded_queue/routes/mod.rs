@@ -19,6 +19,7 @@ use context::Context;
 use scriptworker_core::time::UnixMillis;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Instant;
 
 type Answer = Result<HttpResponse, ApiError>;
 
@@ -174,6 +175,7 @@ impl OpenCall {
     fn new(shared: Arc<Shared>, call: Call, params: &Params) -> Self {
         shared.log_change(|log| log.open.push(call));
         let name = ["name", "key"].map(|key| params.get(key)).into_iter().find(|name| !name.is_empty());
+        let now = Instant::now();
         let record = CallRecord {
             at: shared.now(),
             call,
@@ -182,6 +184,8 @@ impl OpenCall {
             name: name.map(str::to_owned),
             status: None,
             faulty: false,
+            began: now,
+            ended: now,
         };
         Self { shared, record }
     }
@@ -191,6 +195,7 @@ impl Drop for OpenCall {
     fn drop(&mut self) {
         let mut record = self.record.clone();
         record.at = self.shared.now();
+        record.ended = Instant::now();
         self.shared.log_change(|log| {
             if let Some(at) = log.open.iter().position(|call| *call == record.call) {
                 log.open.remove(at);

@@ -29,9 +29,13 @@ pub(super) fn start(launch: &Launch) -> Result<Pid, NotStarted> {
     let mut refused = None;
     for directory in search_path(&launch.env).split(|byte| *byte == b':') {
         let candidate = in_directory(directory, program);
+        // Not here: look on, as execvp(3) does. Asked first, for every attempt costs a process.
+        if !exists(&candidate) {
+            continue;
+        }
         match attempt(&candidate, launch) {
             Ok(pid) => return Ok(pid),
-            // Not here: look on, as execvp(3) does.
+            // Gone since.
             Err(Errno::ENOENT | Errno::ENOTDIR) if !exists(&candidate) => {}
             // Here, but not to be executed: the next directory may have a better one.
             Err(Errno::EACCES) => refused = refused.or(Some((candidate, Errno::EACCES))),

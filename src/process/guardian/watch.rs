@@ -161,8 +161,12 @@ impl Watch {
             if let Some(script) = self.script {
                 tree::signal_group(script, Signal::SIGKILL);
             }
+            // As subreaper this process inherits every orphan: without a child it has no descendant either, and the
+            // usual script leaves none. Listing all processes of the machine to learn that takes milliseconds.
+            if !self.reap() {
+                return 0;
+            }
             tree::kill_descendants(Pid::this());
-            // As subreaper this process inherits every orphan: without a child it has no descendant either.
             if !self.reap() {
                 return 0;
             }
