@@ -23,7 +23,6 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use tokio::sync::{mpsc, oneshot};
 
-mod gzip;
 mod reading;
 #[cfg(test)]
 mod tests;

@@ -2,15 +2,17 @@
 //!
 //! Everything here blocks.
 
-use super::{BodyError, gzip};
+use super::BodyError;
 use crate::fsio::Purpose;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use scriptworker_core::ids::ArtifactName;
 use sha2::{Digest as _, Sha256, Sha512};
 use std::fmt;
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Bytes per read and per piece of a body.
 pub(super) const CHUNK: usize = 128 * 1024;
@@ -58,11 +60,6 @@ pub(super) struct Reading<'a> {
 impl<'a> Reading<'a> {
     pub(super) fn new(name: &'a ArtifactName, file: &'a mut File, size: u64, sha512: bool) -> Self {
         Self { name, file, size, done: 0, sha256: Sha256::new(), sha512: sha512.then(Sha512::new) }
-    }
-
-    /// The number of bytes that the file has to have.
-    pub(super) fn size(&self) -> u64 {
-        self.size
     }
 
     /// The next piece, and whether it is the last one. When it is, the file is known to have ended behind it.
@@ -117,9 +114,20 @@ pub(super) fn compress(
 ) -> Result<(File, u64), BodyError> {
     let name = read.name;
     let scratch = |source| BodyError::Scratch { name: name.clone(), dir: dir.to_owned(), source };
-    let mut target = BufWriter::with_capacity(CHUNK, Purpose::Scratch.unlinked(dir).map_err(scratch)?);
-    gzip::write(read, wanted, &mut |bytes| target.write_all(bytes).map_err(scratch))?;
-    let written = target.into_inner().map_err(|error| scratch(error.into_error()))?;
+    let target = BufWriter::with_capacity(CHUNK, Purpose::Scratch.unlinked(dir).map_err(scratch)?);
+    let mut encoder = GzEncoder::new(target, Compression::new(6));
+    loop {
+        if !wanted.load(Ordering::Relaxed) {
+            return Err(BodyError::Abandoned { name: name.clone() });
+        }
+        let (piece, last) = read.next()?;
+        encoder.write_all(&piece).map_err(scratch)?;
+        if last {
+            break;
+        }
+    }
+    let written =
+        encoder.finish().map_err(scratch)?.into_inner().map_err(|error| scratch(error.into_error()))?;
     let form = written.into_std();
     let length = form.metadata().map_err(scratch)?.len();
     Ok((form, length))
