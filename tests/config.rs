@@ -547,7 +547,7 @@ fn the_log_of_a_loaded_configuration_is_the_one_of_the_process() {
     log_crate::warn!(target: "rustls::client", "a library\nspeaks");
     tracing::info!(worker = config.worker_id.as_str(), "up");
     handle.append_lines(tracing::Level::INFO, "script", ["from the script"]);
-    assert!(handle.flush(std::time::Duration::from_secs(60)));
+    assert!(handle.flush(Duration::from_secs(60)));
     let text = std::io::read_to_string(std::fs::File::open(config.worker_log()).unwrap()).unwrap();
     let lines: Vec<(&str, &str)> =
         text.lines().map(|line| line.split_at("2026-01-31T23:59:59".len())).collect();
