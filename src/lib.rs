@@ -8,5 +8,6 @@ pub mod embedded_queue;
 pub mod fsio;
 pub mod messages;
 pub mod process;
+mod random;
 pub mod taskcluster;
 pub mod telemetry;
