@@ -35,7 +35,7 @@ doc:
 deny:
     cargo deny --locked --all-features check
 
-# A worker against a queue in the same process: claims, runs, uploads, reports.
+# A worker, as a process of its own, against an embedded queue: claims, runs, uploads, reports.
 demo:
     cargo run --locked -- demo
 

@@ -8,6 +8,7 @@ pub mod embedded_queue;
 pub mod fsio;
 pub mod messages;
 pub mod process;
+mod random;
 pub mod script;
 pub mod taskcluster;
 pub mod telemetry;

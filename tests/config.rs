@@ -3,83 +3,23 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 #![expect(clippy::disallowed_methods, reason = "tests prepare files below their own temporary directory")]
 
+#[path = "config/credentials.rs"]
+mod credentials;
+#[path = "config/generations.rs"]
+mod generations;
+#[path = "config/place.rs"]
+mod place;
+
 use ::log as log_crate;
+use place::{BASE, CANARY, Place, summary, with, without};
 use scriptworker::config::{
-    ArtifactStorage, ConfigErrors, ConfigProblem, DEFAULT_FILE, Environment, FirstSignal, Generation, KEYS,
-    Loaded, Rule, State, load,
+    ArtifactStorage, ConfigProblem, DEFAULT_FILE, FirstSignal, Generation, KEYS, Loaded, Rule, State, load,
 };
 use scriptworker::telemetry::log::{self, Rotation};
 use scriptworker_core::run::{ScriptExit, TaskStatus};
-use scriptworker_core::secret::Secret;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
-
-const CANARY: &str = "canary-token";
-
-struct Place {
-    dir: tempfile::TempDir,
-    env: Environment,
-}
-
-impl Place {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        for name in ["cwd", "home", "etc"] {
-            std::fs::create_dir(dir.path().join(name)).unwrap();
-        }
-        let env = Environment {
-            cwd: dir.path().join("cwd"),
-            home: Some(dir.path().join("home")),
-            system_dir: dir.path().join("etc"),
-            vars: BTreeMap::new(),
-        };
-        Self { dir, env }
-    }
-
-    fn var(mut self, name: &str, value: &str) -> Self {
-        self.env.vars.insert(name.to_owned(), Secret::new(value));
-        self
-    }
-
-    fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.dir.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        path
-    }
-
-    fn load(&self, text: &str) -> Result<Loaded, ConfigErrors> {
-        let file = self.write("cwd/scriptworker.yaml", text);
-        load(Some(&file), &self.env)
-    }
-
-    fn problems(&self, text: &str) -> Vec<ConfigProblem> {
-        self.load(text).unwrap_err().problems
-    }
-}
-
-/// The least that a worker without chain of trust needs.
-const BASE: &str = "\
-work_dir: w
-artifact_dir: a
-task_log_dir: a/public/logs
-log_dir: l
-sign_chain_of_trust: false
-credentials: {clientId: me, accessToken: canary-token}
-";
-
-fn with(more: &str) -> String {
-    format!("{BASE}{more}\n")
-}
-
-/// `BASE` without the lines that begin with `key`.
-fn without(key: &str) -> String {
-    BASE.lines().filter(|line| !line.starts_with(key)).map(|line| format!("{line}\n")).collect()
-}
-
-fn summary(problems: &[ConfigProblem]) -> Vec<(&str, Rule)> {
-    problems.iter().map(|problem| (problem.key.as_str(), problem.rule)).collect()
-}
 
 #[test]
 fn the_least_configuration_has_the_defaults_of_the_specification() {
@@ -315,211 +255,6 @@ fn a_file_that_is_no_configuration_is_a_message_not_a_crash() {
     }
     place.write("cwd/scriptworker.yaml", BASE);
     assert!(load(None, &place.env).is_ok(), "the default file is in the current directory");
-}
-
-#[test]
-fn credentials_come_from_the_first_source_that_has_them() {
-    let json = |who: &str| format!(r#"{{"credentials": {{"clientId": "{who}", "accessToken": "t"}}}}"#);
-    let mut place = Place::new().var("TASKCLUSTER_CLIENT_ID", "env").var("TASKCLUSTER_ACCESS_TOKEN", "t");
-    let who = |place: &Place, text: &str| place.load(text).unwrap().credentials.client_id;
-    let none = without("credentials");
-    assert_eq!(who(&place, &none), "env");
-    place.write("etc/.scriptworker", json("etc"));
-    assert_eq!(who(&place, &none), "env", "HOME is set, so /etc is not asked");
-    place.write("home/.scriptworker", json("home"));
-    assert_eq!(who(&place, &none), "home");
-    place.write("cwd/secrets.json", json("secrets"));
-    assert_eq!(who(&place, &none), "secrets");
-    assert_eq!(who(&place, BASE), "me");
-    for empty in ["credentials: ~", "credentials: {}"] {
-        assert_eq!(who(&place, &format!("{none}{empty}\n")), "secrets", "{empty}");
-    }
-    place.write("cwd/secrets.json", r#"{"other": 1, "credentials": null}"#);
-    assert_eq!(who(&place, &none), "home");
-    place.env.home = None;
-    assert_eq!(who(&place, &none), "etc");
-}
-
-#[test]
-fn no_or_bad_credentials_are_reported_and_never_shown() {
-    let place = Place::new();
-    let none = without("credentials");
-    assert_eq!(summary(&place.problems(&none)), [("credentials", Rule::NeedsToBeDefined)]);
-    let secrets = place.dir.path().join("cwd/secrets.json");
-    for (text, key, rule) in [
-        ("{\"credentials\": canary-token", "", Rule::Syntax),
-        ("[\"canary-token\"]", "", Rule::NotAMap),
-        (r#"{"credentials": "canary-token"}"#, "credentials", Rule::WrongType),
-        (
-            r#"{"credentials": {"accessToken": "canary-token"}}"#,
-            "credentials.clientId",
-            Rule::NeedsToBeDefined,
-        ),
-        (
-            r#"{"credentials": {"clientId": "x", "accessToken": ["canary-token"]}}"#,
-            "credentials.accessToken",
-            Rule::WrongType,
-        ),
-        (
-            r#"{"credentials": {"clientId": "x", "accessToken": "y", "certificate": "canary-token"}}"#,
-            "credentials.certificate",
-            Rule::OutOfRange,
-        ),
-    ] {
-        place.write("cwd/secrets.json", text);
-        let errors = place.load(&none).unwrap_err();
-        assert_eq!(summary(&errors.problems), [(key, rule)], "{text}");
-        assert_eq!(errors.problems[0].file.as_ref(), Some(&secrets));
-        assert!(!format!("{errors} {errors:?}").contains(CANARY), "{errors:?}");
-    }
-    let errors = place.load(&with("github_oauth_token: [canary-token]")).unwrap_err();
-    assert!(!format!("{errors} {errors:?}").contains(CANARY), "{errors:?}");
-    let loaded = place.load(BASE).unwrap();
-    assert!(!format!("{loaded:?}").contains(CANARY), "{loaded:?}");
-}
-
-#[test]
-fn temporary_credentials_keep_their_certificate() {
-    let place = Place::new()
-        .var("TASKCLUSTER_CLIENT_ID", "env")
-        .var("TASKCLUSTER_ACCESS_TOKEN", "t")
-        .var("TASKCLUSTER_CERTIFICATE", "{\"version\": 1}");
-    let credentials = place.load(&without("credentials")).unwrap().credentials;
-    assert_eq!(credentials.certificate.unwrap().expose(), "{\"version\": 1}");
-    let place = place.var("TASKCLUSTER_CERTIFICATE", CANARY);
-    let problems = place.problems(&without("credentials"));
-    assert_eq!(summary(&problems), [("TASKCLUSTER_CERTIFICATE", Rule::OutOfRange)]);
-}
-
-#[test]
-fn a_worker_that_cannot_verify_or_sign_does_not_start_when_asked_to() {
-    let place = Place::new();
-    let unsigned = without("sign_chain_of_trust");
-    for (text, keys) in [
-        (unsigned.clone(), &["sign_chain_of_trust"][..]),
-        (with("verify_chain_of_trust: true\ncot_product: firefox"), &["verify_chain_of_trust"]),
-        (
-            unsigned + "verify_chain_of_trust: true\ncot_product: firefox\n",
-            &["verify_chain_of_trust", "sign_chain_of_trust"],
-        ),
-    ] {
-        let problems = place.problems(&text);
-        let found: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
-        assert_eq!(found, keys);
-        assert!(problems.iter().all(|problem| problem.rule == Rule::Unsupported));
-        assert!(problems[0].to_string().contains("set it to false"), "{}", problems[0]);
-    }
-    let problems = place.problems(&with("verify_chain_of_trust: true"));
-    assert_eq!(
-        summary(&problems),
-        // in one line: the one key asks for the other
-        [("verify_chain_of_trust", Rule::Unsupported), ("cot_product", Rule::Contradiction)]
-    );
-}
-
-#[test]
-fn keys_of_products_are_accepted_in_both_forms() {
-    let place = Place::new();
-    for line in [
-        "cot_product: ~",
-        "cot_product_type: hg",
-        "cot_product_type: [hg, github]",
-        "cot_product_type: {by-cot-product: {firefox: [hg, github], thunderbird: hg}}",
-        "official_github_repos_owner: mozilla",
-        "official_github_repos_owner: [mozilla, thunderbird]",
-        "prebuilt_docker_image_task_types: any",
-        "prebuilt_docker_image_task_types: {by-cot-product: {firefox: [decision], xpi: any}}",
-        "valid_tasks_for: [cron, hg-push]",
-        "trusted_vcs_rules: [{schemes: [https]}]",
-        "trusted_vcs_rules: {by-cot-product: {firefox: [{schemes: [https]}]}}",
-        "hg_git_mirrors: {by-cot-product: {firefox: {/mozilla-central: /mozilla-firefox/firefox}}}",
-        "cot_restricted_scopes: {firefox: {'project:releng:signing': all}}",
-        "cot_restricted_scopes: {by-cot-product: {firefox: {'project:releng:addons.mozilla.org': all}}}",
-        "cot_restricted_trees: ~",
-        "source_env_prefix: {by-cot-product: {firefox: GECKO}}",
-        "gpg_options: [--anything]",
-    ] {
-        let loaded = place.load(&with(line));
-        assert!(loaded.is_ok(), "{line}: {}", loaded.unwrap_err());
-    }
-}
-
-#[test]
-fn keys_without_effect_and_odd_names_are_warned_about() {
-    let place = Place::new();
-    for (line, key, rule) in [
-        ("aiohttp_max_connections: 3", "aiohttp_max_connections", Rule::NoEffect),
-        ("cot_version: 3", "cot_version", Rule::NoEffect),
-        ("docker_image_allowlists: {}", "docker_image_allowlists", Rule::NoEffect),
-        ("worker_type: Signing_v1", "worker_type", Rule::BadIdentifier),
-        ("worker_type: signing-", "worker_type", Rule::BadIdentifier),
-        ("reversed_statuses: {-15: intermittent-task}", "reversed_statuses.-15", Rule::NoEffect),
-        ("pubkey_path: /k.pub\nmax_chain_length: 5", "max_chain_length", Rule::NoEffect),
-    ] {
-        let loaded = place.load(&with(line)).unwrap();
-        assert_eq!(summary(&loaded.warnings), [(key, rule)], "{line}");
-    }
-    let loaded = place
-        .load(&(without("credentials") + "credentials: {clientId: a, accessToken: b, certficate: c}\n"))
-        .unwrap();
-    assert_eq!(summary(&loaded.warnings), [("credentials.certficate", Rule::NoEffect)]);
-    assert_eq!(loaded.warnings[0].nearest, Some("certificate"));
-}
-
-#[test]
-fn the_classic_scheme_is_recognized_and_old_names_work() {
-    let place = Place::new();
-    let loaded = place.load(&with("privkey_path: /k.sec\nlog_num_backups: 3")).unwrap();
-    assert_eq!(loaded.config.generation, Generation::Classic);
-    assert_eq!((loaded.config.log_max_bytes, loaded.config.log_max_backups), (536_870_912, 3));
-    let both = place.load(&with("privkey_path: /k.sec\ned25519_private_key_path: /k")).unwrap();
-    assert_eq!(both.config.generation, Generation::Current);
-}
-
-/// production-contract.md 1 and 6: rendered JSON, an empty environment, text keys in `reversed_statuses`.
-#[test]
-fn the_json_of_todays_production_loads_once_the_chain_of_trust_is_off() {
-    let mut place = Place::new();
-    place.env.home = None;
-    let json = |cot: bool| {
-        let at = |name: &str| place.env.cwd.join(name);
-        serde_json::json!({
-            "taskcluster_root_url": "https://firefox-ci-tc.services.mozilla.com/",
-            "provisioner_id": "scriptworker-k8s",
-            "worker_group": "gecko-3-signing",
-            "worker_type": "gecko-3-signing",
-            "worker_id": "gecko-3-signing-abcdefghij",
-            "credentials": {"clientId": "project/releng", "accessToken": CANARY},
-            "artifact_upload_timeout": 1200,
-            "task_max_timeout": 7200,
-            "task_script": ["/app/.venv/bin/signingscript", at("configs/worker.json")],
-            "verbose": true,
-            "verify_chain_of_trust": cot,
-            "sign_chain_of_trust": cot,
-            "verify_cot_signature": cot,
-            "cot_job_type": "scriptworker",
-            "cot_product": "firefox",
-            "github_oauth_token": "",
-            "reversed_statuses": {"245": "intermittent-task"},
-            "log_dir": at("logs"),
-            "work_dir": at("workdir"),
-            "artifact_dir": at("artifacts"),
-            "task_log_dir": at("artifacts/public/logs"),
-            "watch_log_file": true,
-            "scriptworker_provisioners": ["scriptworker-k8s", "scriptworker-prov-v1"],
-            "ed25519_private_key_path": at("configs/ed25519_privkey")
-        })
-    };
-    let text = serde_json::to_string_pretty(&json(false)).unwrap();
-    let Loaded { config, warnings, .. } = place.load(&text).unwrap();
-    assert_eq!(warnings, []);
-    assert_eq!(config.task_queue_id.as_str(), "scriptworker-k8s/gecko-3-signing");
-    assert_eq!(config.reversed_statuses.status_of(ScriptExit::Code(245)), TaskStatus::IntermittentTask);
-    assert_eq!(config.reversed_statuses.status_of(ScriptExit::Code(241)), TaskStatus::Failure);
-    assert!(config.watch_log_file);
-    let problems = place.problems(&json(true).to_string());
-    assert!(problems.iter().all(|problem| problem.rule == Rule::Unsupported), "{problems:?}");
-    assert_eq!(problems.len(), 2);
 }
 
 #[test]

@@ -29,13 +29,16 @@ pub struct Figure {
 
 type Measured = Vec<f64>;
 
+/// One measurement of one subject.
+type Measure = Box<dyn Fn(&Lab, &Subject) -> Measured>;
+
 /// Something that both workers do. Every function answers one value for each figure.
 pub struct Scenario {
     pub name: String,
     pub figures: Vec<Figure>,
     /// Whether a first round is thrown away.
     pub warm_up: bool,
-    pub worker: Box<dyn Fn(&Lab, &Subject) -> Measured>,
+    pub worker: Measure,
     /// NaN for a figure that has no counterpart.
     pub bare: Box<dyn Fn(&Lab) -> Measured>,
 }

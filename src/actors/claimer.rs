@@ -6,6 +6,7 @@ use crate::messages::notice::{Claimed, Renewal};
 use crate::messages::traced::{after, beside, then};
 use crate::messages::{Notice, Post, Receive, Staff, Work};
 use crate::process::boot_now;
+use crate::random::random;
 use crate::taskcluster::model::{BadClaim, Claim};
 use crate::taskcluster::{
     Answer, ApiError, Auth, Budget, CredentialSource, Credentials, Failure, Http, Queue, RootUrl,
@@ -17,7 +18,6 @@ use scriptworker_core::run::claim_loop::{ClaimLoop, Poll, PollEffect};
 use scriptworker_core::run::lifecycle::Life;
 use scriptworker_core::run::{self, Event, ExceptionReason, Report, ReportEnd};
 use scriptworker_core::time::{BootMillis, UnixMillis};
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -198,11 +198,6 @@ impl Claimer {
         });
         beside(ctx, "giving a run back", work);
     }
-}
-
-fn random() -> u32 {
-    let number = RandomState::new().build_hasher().finish();
-    u32::try_from(number >> 32).unwrap_or(0)
 }
 
 impl Actor for Claimer {

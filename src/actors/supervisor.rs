@@ -25,8 +25,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// The exit code of a worker whose Supervisor itself failed (`EX_SOFTWARE`).
-const EXIT_SOFTWARE: u8 = 70;
+/// The exit code of a worker whose Supervisor itself failed, or is gone (`EX_SOFTWARE`).
+pub(crate) const EXIT_SOFTWARE: u8 = 70;
 
 /// See the module.
 pub struct Supervisor {

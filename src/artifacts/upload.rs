@@ -14,6 +14,7 @@ pub use error::UploadError;
 use super::api::ArtifactApi;
 use super::body::{Digests, Gzip, Preparation, PreparedArtifact};
 use super::walk::{FoundFile, Listing};
+use crate::random::random;
 use crate::taskcluster::model::{ArtifactErrorReason, ArtifactRequest};
 use futures_util::StreamExt;
 use scriptworker_core::ids::{ArtifactName, RunKey};
@@ -309,10 +310,4 @@ async fn retried<T, F: Future<Output = Result<T, UploadError>>>(
         actix_rt::time::sleep(wait).await;
         attempt = attempt.saturating_add(1);
     }
-}
-
-/// 32 random bits: the first four bytes of a version 4 UUID.
-fn random() -> u32 {
-    let [a, b, c, d, ..] = *uuid::Uuid::new_v4().as_bytes();
-    u32::from_le_bytes([a, b, c, d])
 }

@@ -6,7 +6,7 @@ use self::signals::Signals;
 
 use crate::actors::crew::Crew;
 use crate::actors::script_runner::{DirectoryError, wipe};
-use crate::actors::supervisor::Supervisor;
+use crate::actors::supervisor::{EXIT_SOFTWARE, Supervisor};
 use crate::config::{self, CredentialsConfig, Environment, Loaded};
 use crate::messages::{Notice, Post};
 use crate::process::reap_orphans_as_init;
@@ -135,9 +135,6 @@ fn serve(loaded: Loaded, system: &SystemRunner, signals: Signals) -> Result<u8, 
     }
     code
 }
-
-/// The exit code of a worker whose Supervisor is gone (`EX_SOFTWARE`).
-const EXIT_SOFTWARE: u8 = 70;
 
 fn own_credentials(credentials: CredentialsConfig) -> Credentials {
     let CredentialsConfig { client_id, access_token, certificate } = credentials;

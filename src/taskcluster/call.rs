@@ -6,6 +6,7 @@ use super::error::{ApiError, ErrorCode, Failure, Refusal, SchemaError, scrub};
 use super::hawk::{self, JSON, Signing};
 use super::http::{Deadline, Http, Opened, Request, local_now, sensitive};
 use super::url::{RootUrl, Target};
+use crate::random::random;
 use awc::http::Method;
 use awc::http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use bytes::Bytes;
@@ -207,11 +208,6 @@ async fn repeat<T>(
         tracing::debug!(call, attempts, wait_ms = wait.as_millis(), %failure, "trying again");
         tokio::time::sleep(wait).await;
     }
-}
-
-fn random() -> u32 {
-    let [a, b, c, d, ..] = *uuid::Uuid::new_v4().as_bytes();
-    u32::from_le_bytes([a, b, c, d])
 }
 
 async fn read(opened: Opened, expected: u16, limit: u64) -> Result<Reply, Failure> {

@@ -20,6 +20,8 @@ mod resign;
 mod schemas;
 mod shape;
 mod sign;
+#[path = "../support/skip.rs"]
+mod skip;
 mod wire;
 
 use client::Answer;
@@ -244,8 +246,7 @@ fn recorded_exchanges_replay() {
 #[test]
 fn answers_fit_the_published_schemas() {
     let Some(schemas) = schemas::Schemas::load() else {
-        assert!(std::env::var_os("SCRIPTWORKER_NO_SKIP").is_none(), "the published schemas are not there");
-        println!("SKIPPED: answers_fit_the_published_schemas: ../shared/taskcluster-reference is not there");
+        skip::skip("answers are not validated, ../shared/taskcluster-reference is absent");
         return;
     };
     let mut checked = std::collections::BTreeMap::new();

@@ -1,3 +1,5 @@
+//! What an error answer becomes: its class, its code, and a text without secrets.
+
 use super::*;
 
 #[test]

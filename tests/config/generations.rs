@@ -1,0 +1,136 @@
+//! Configurations of other products and times: what they ask for, what is taken, what is refused.
+
+use crate::place::{CANARY, Place, summary, with, without};
+use scriptworker::config::{Generation, Loaded, Rule};
+use scriptworker_core::run::{ScriptExit, TaskStatus};
+
+#[test]
+fn a_worker_that_cannot_verify_or_sign_does_not_start_when_asked_to() {
+    let place = Place::new();
+    let unsigned = without("sign_chain_of_trust");
+    for (text, keys) in [
+        (unsigned.clone(), &["sign_chain_of_trust"][..]),
+        (with("verify_chain_of_trust: true\ncot_product: firefox"), &["verify_chain_of_trust"]),
+        (
+            unsigned + "verify_chain_of_trust: true\ncot_product: firefox\n",
+            &["verify_chain_of_trust", "sign_chain_of_trust"],
+        ),
+    ] {
+        let problems = place.problems(&text);
+        let found: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
+        assert_eq!(found, keys);
+        assert!(problems.iter().all(|problem| problem.rule == Rule::Unsupported));
+        assert!(problems[0].to_string().contains("set it to false"), "{}", problems[0]);
+    }
+    let problems = place.problems(&with("verify_chain_of_trust: true"));
+    assert_eq!(
+        summary(&problems),
+        // in one line: the one key asks for the other
+        [("verify_chain_of_trust", Rule::Unsupported), ("cot_product", Rule::Contradiction)]
+    );
+}
+
+#[test]
+fn keys_of_products_are_accepted_in_both_forms() {
+    let place = Place::new();
+    for line in [
+        "cot_product: ~",
+        "cot_product_type: hg",
+        "cot_product_type: [hg, github]",
+        "cot_product_type: {by-cot-product: {firefox: [hg, github], thunderbird: hg}}",
+        "official_github_repos_owner: mozilla",
+        "official_github_repos_owner: [mozilla, thunderbird]",
+        "prebuilt_docker_image_task_types: any",
+        "prebuilt_docker_image_task_types: {by-cot-product: {firefox: [decision], xpi: any}}",
+        "valid_tasks_for: [cron, hg-push]",
+        "trusted_vcs_rules: [{schemes: [https]}]",
+        "trusted_vcs_rules: {by-cot-product: {firefox: [{schemes: [https]}]}}",
+        "hg_git_mirrors: {by-cot-product: {firefox: {/mozilla-central: /mozilla-firefox/firefox}}}",
+        "cot_restricted_scopes: {firefox: {'project:releng:signing': all}}",
+        "cot_restricted_scopes: {by-cot-product: {firefox: {'project:releng:addons.mozilla.org': all}}}",
+        "cot_restricted_trees: ~",
+        "source_env_prefix: {by-cot-product: {firefox: GECKO}}",
+        "gpg_options: [--anything]",
+    ] {
+        let loaded = place.load(&with(line));
+        assert!(loaded.is_ok(), "{line}: {}", loaded.unwrap_err());
+    }
+}
+
+#[test]
+fn keys_without_effect_and_odd_names_are_warned_about() {
+    let place = Place::new();
+    for (line, key, rule) in [
+        ("aiohttp_max_connections: 3", "aiohttp_max_connections", Rule::NoEffect),
+        ("cot_version: 3", "cot_version", Rule::NoEffect),
+        ("docker_image_allowlists: {}", "docker_image_allowlists", Rule::NoEffect),
+        ("worker_type: Signing_v1", "worker_type", Rule::BadIdentifier),
+        ("worker_type: signing-", "worker_type", Rule::BadIdentifier),
+        ("reversed_statuses: {-15: intermittent-task}", "reversed_statuses.-15", Rule::NoEffect),
+        ("pubkey_path: /k.pub\nmax_chain_length: 5", "max_chain_length", Rule::NoEffect),
+    ] {
+        let loaded = place.load(&with(line)).unwrap();
+        assert_eq!(summary(&loaded.warnings), [(key, rule)], "{line}");
+    }
+    let loaded = place
+        .load(&(without("credentials") + "credentials: {clientId: a, accessToken: b, certficate: c}\n"))
+        .unwrap();
+    assert_eq!(summary(&loaded.warnings), [("credentials.certficate", Rule::NoEffect)]);
+    assert_eq!(loaded.warnings[0].nearest, Some("certificate"));
+}
+
+#[test]
+fn the_classic_scheme_is_recognized_and_old_names_work() {
+    let place = Place::new();
+    let loaded = place.load(&with("privkey_path: /k.sec\nlog_num_backups: 3")).unwrap();
+    assert_eq!(loaded.config.generation, Generation::Classic);
+    assert_eq!((loaded.config.log_max_bytes, loaded.config.log_max_backups), (536_870_912, 3));
+    let both = place.load(&with("privkey_path: /k.sec\ned25519_private_key_path: /k")).unwrap();
+    assert_eq!(both.config.generation, Generation::Current);
+}
+
+/// production-contract.md 1 and 6: rendered JSON, an empty environment, text keys in `reversed_statuses`.
+#[test]
+fn the_json_of_todays_production_loads_once_the_chain_of_trust_is_off() {
+    let mut place = Place::new();
+    place.env.home = None;
+    let json = |cot: bool| {
+        let at = |name: &str| place.env.cwd.join(name);
+        serde_json::json!({
+            "taskcluster_root_url": "https://firefox-ci-tc.services.mozilla.com/",
+            "provisioner_id": "scriptworker-k8s",
+            "worker_group": "gecko-3-signing",
+            "worker_type": "gecko-3-signing",
+            "worker_id": "gecko-3-signing-abcdefghij",
+            "credentials": {"clientId": "project/releng", "accessToken": CANARY},
+            "artifact_upload_timeout": 1200,
+            "task_max_timeout": 7200,
+            "task_script": ["/app/.venv/bin/signingscript", at("configs/worker.json")],
+            "verbose": true,
+            "verify_chain_of_trust": cot,
+            "sign_chain_of_trust": cot,
+            "verify_cot_signature": cot,
+            "cot_job_type": "scriptworker",
+            "cot_product": "firefox",
+            "github_oauth_token": "",
+            "reversed_statuses": {"245": "intermittent-task"},
+            "log_dir": at("logs"),
+            "work_dir": at("workdir"),
+            "artifact_dir": at("artifacts"),
+            "task_log_dir": at("artifacts/public/logs"),
+            "watch_log_file": true,
+            "scriptworker_provisioners": ["scriptworker-k8s", "scriptworker-prov-v1"],
+            "ed25519_private_key_path": at("configs/ed25519_privkey")
+        })
+    };
+    let text = serde_json::to_string_pretty(&json(false)).unwrap();
+    let Loaded { config, warnings, .. } = place.load(&text).unwrap();
+    assert_eq!(warnings, []);
+    assert_eq!(config.task_queue_id.as_str(), "scriptworker-k8s/gecko-3-signing");
+    assert_eq!(config.reversed_statuses.status_of(ScriptExit::Code(245)), TaskStatus::IntermittentTask);
+    assert_eq!(config.reversed_statuses.status_of(ScriptExit::Code(241)), TaskStatus::Failure);
+    assert!(config.watch_log_file);
+    let problems = place.problems(&json(true).to_string());
+    assert!(problems.iter().all(|problem| problem.rule == Rule::Unsupported), "{problems:?}");
+    assert_eq!(problems.len(), 2);
+}
