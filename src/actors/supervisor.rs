@@ -1,5 +1,8 @@
 //! Feeds what happens to the run's state machine and carries out what it decides. The only actor that knows others.
 
+mod returns;
+
+use self::returns::Returns;
 use super::RunCredentials;
 use super::crew::{Crew, REPLACE_AFTER, Team};
 use crate::messages::claims::{SendReport, StopClaiming, TakeWork};
@@ -33,6 +36,7 @@ pub struct Supervisor {
     team: Option<Team>,
     lifecycle: Lifecycle,
     hand: Option<Hand>,
+    returns: Returns,
     /// Since when there is nothing in hand.
     idle_since: BootMillis,
     /// Where the process's exit code is waited for.
@@ -58,7 +62,8 @@ impl Supervisor {
     pub fn new(crew: Crew, leave: oneshot::Sender<u8>) -> Self {
         let timeout_ms = u64::try_from(crew.config.shutdown_timeout.as_millis()).unwrap_or(u64::MAX);
         let lifecycle = Lifecycle::new(timeout_ms);
-        Self { crew, team: None, lifecycle, hand: None, idle_since: boot_now(), leave: Some(leave) }
+        let (team, hand, returns) = (None, None, Returns::default());
+        Self { crew, team, lifecycle, hand, returns, idle_since: boot_now(), leave: Some(leave) }
     }
 
     // ── the life of the process ─────────────────────────────────────────────────────────────────────────────────────
@@ -101,6 +106,7 @@ impl Supervisor {
     }
 
     fn leave(&mut self, code: u8) {
+        self.returns.leave_behind();
         match &self.hand {
             Some(hand) if hand.run.resolution().is_none() => {
                 tracing::error!(run = %hand.key, "the worker leaves a run behind: it could not be reported and will expire");
@@ -310,6 +316,9 @@ impl Supervisor {
         tracing::error!(?actor, "an actor fell and was started again");
         self.feed(Event::ActorDied(actor), ctx);
         if actor == run::Actor::Claimer {
+            for _ in 0..self.returns.drop_all() {
+                self.live(Life::GaveBack(false), ctx);
+            }
             match self.lifecycle.serves() {
                 true if self.hand.is_none() => self.take_work(ctx),
                 true => {}
@@ -362,6 +371,14 @@ impl Receive<Notice> for Supervisor {
     fn receive(&mut self, notice: Notice, ctx: &mut Context<Self>) -> Work<Self> {
         match notice {
             Notice::Claimed(claimed) => self.begin(claimed, ctx),
+            Notice::GivingBack(key) => {
+                self.returns.begin(key);
+                self.live(Life::GivingBack, ctx);
+            }
+            Notice::GaveBack(key, reported) if self.returns.end(&key) => {
+                self.live(Life::GaveBack(reported), ctx)
+            }
+            Notice::GaveBack(..) => {}
             Notice::Life(life) => self.live(life, ctx),
             Notice::Died(actor) => self.died(actor, ctx),
             Notice::Run(key, event) => {
