@@ -306,6 +306,8 @@ impl Receive<SendReport> for Claimer {
 /// its answer leaves open whether the report arrived.
 fn report_end(error: &ApiError) -> ReportEnd {
     match (&error.failure, error.class()) {
+        // other credentials may come as long as the claim is ours
+        (failure, _) if failure.is_unauthenticated() => ReportEnd::Unreachable,
         (_, RetryClass::Transient) => ReportEnd::Unreachable,
         (Failure::Refused(_), RetryClass::Refused) => ReportEnd::Conflict,
         (Failure::Refused(_), RetryClass::Fatal) => ReportEnd::Refused,
@@ -335,7 +337,7 @@ mod tests {
         let page = |status| Failure::NotJson { status, start: "<html>".to_owned() };
         for (failure, end) in [
             (refused(400), ReportEnd::Refused),
-            (refused(401), ReportEnd::Refused),
+            (refused(401), ReportEnd::Unreachable),
             (refused(403), ReportEnd::Refused),
             (refused(404), ReportEnd::Conflict),
             (refused(409), ReportEnd::Conflict),

@@ -69,8 +69,8 @@ impl Supervisor {
     // ── the life of the process ─────────────────────────────────────────────────────────────────────────────────────
 
     fn live(&mut self, life: Life, ctx: &mut Context<Self>) {
-        let (next, effects) = self.lifecycle.clone().on(boot_now(), life);
-        self.lifecycle = next;
+        let effects;
+        (self.lifecycle, effects) = self.lifecycle.clone().on(boot_now(), life);
         for effect in effects {
             match effect {
                 LifeEffect::StopClaiming => self.stop_claiming(ctx),
