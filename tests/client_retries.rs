@@ -121,6 +121,40 @@ fn credentials_are_asked_for_with_every_request() {
     }
 }
 
+/// The same, and they may be renewed.
+struct Renewable(Renewed);
+
+impl CredentialSource for Renewable {
+    fn credentials(&self) -> Result<Arc<Credentials>, NoCredentials> {
+        self.0.credentials()
+    }
+
+    fn may_change(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn refused_credentials_are_tried_again_where_others_may_come() {
+    let refused = answer(401, "", r#"{"code":"AuthenticationFailed","message":"y"}"#);
+    let server = in_turn(vec![refused.clone(), answer(200, "", &status_json())]);
+    let auth = Auth::As(Arc::new(Renewable(Renewed(AtomicUsize::new(0)))));
+    run(async { ask(&queue(HttpConfig::default(), &server, auth), PATIENT).await }).unwrap();
+    let seen = server.take();
+    assert_eq!(seen.len(), 2);
+    assert!(seen[1].headers["authorization"].contains("id=\"client-1\""), "with the newest");
+
+    let server = in_turn(vec![refused.clone(); 3]);
+    let auth = Auth::As(Arc::new(Renewable(Renewed(AtomicUsize::new(0)))));
+    let error = run(async { ask(&queue(HttpConfig::default(), &server, auth), PATIENT).await }).unwrap_err();
+    assert!(matches!(error.failure, Failure::NoCredentials(NoCredentials::ClaimOver)), "{error}");
+
+    let server = in_turn(vec![refused; 3]);
+    let error =
+        run(async { ask(&queue(HttpConfig::default(), &server, fixed()), PATIENT).await }).unwrap_err();
+    assert_eq!((error.status(), server.take().len()), (Some(401), 1), "others never come");
+}
+
 #[test]
 fn a_signed_url_is_plain_for_the_anonymous() {
     let server = saying("");

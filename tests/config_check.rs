@@ -83,6 +83,7 @@ verbose: "true"                                 #! verbose | expected true or fa
 watch_log_file: yes                             #! watch_log_file | expected true or false, found a text ("yes")
 poll_interval: 1.0                              #! poll_interval | found a number with a fraction (1.0)
 reclaim_interval: "300"                         #! reclaim_interval | found a text ("300")
+shutdown_timeout: 1                             #! shutdown_timeout | expected a whole number from 2 to
 task_max_timeout: 0                             #! task_max_timeout | expected a whole number from 1 to
 artifact_upload_timeout: true                   #! artifact_upload_timeout | found a boolean (true)
 task_max_timeout_status: 8                      #! task_max_timeout_status | from 1 to 7

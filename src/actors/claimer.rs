@@ -185,16 +185,28 @@ impl Claimer {
         reason: ExceptionReason,
         ctx: &mut Context<Self>,
     ) {
+        let _ = self.supervisor.send(Some(&key), Notice::GivingBack(key.clone()));
         let queue = Queue::new(self.http.clone(), &self.root_url, Auth::fixed(credentials));
         let reporting = async move {
             let budget = Budget::within(GIVE_BACK_PATIENCE);
             (queue.report(&key, Report::Exception(reason), budget).await, key)
         };
-        let work = then(reporting, |(reported, key), _: &mut Self, _| match reported {
-            Ok(()) => tracing::info!(run = %key, "given back"),
-            Err(error) => {
-                tracing::error!(run = %key, %error, "a claimed run is lost: it could not be given back")
-            }
+        let work = then(reporting, |(reported, key), actor: &mut Self, _| {
+            let settled = match reported {
+                Ok(()) => {
+                    tracing::info!(run = %key, "given back");
+                    true
+                }
+                Err(error) if report_end(&error) == ReportEnd::Conflict => {
+                    tracing::warn!(run = %key, %error, "nothing to give back: the run is no longer ours");
+                    true
+                }
+                Err(error) => {
+                    tracing::error!(run = %key, %error, "a claimed run is lost: it could not be given back");
+                    false
+                }
+            };
+            let _ = actor.supervisor.send(Some(&key.clone()), Notice::GaveBack(key, settled));
         });
         beside(ctx, "giving a run back", work);
     }
@@ -289,6 +301,8 @@ impl Receive<SendReport> for Claimer {
 /// its answer leaves open whether the report arrived.
 fn report_end(error: &ApiError) -> ReportEnd {
     match (&error.failure, error.class()) {
+        // other credentials may come as long as the claim is ours
+        (failure, _) if failure.is_unauthenticated() => ReportEnd::Unreachable,
         (_, RetryClass::Transient) => ReportEnd::Unreachable,
         (Failure::Refused(_), RetryClass::Refused) => ReportEnd::Conflict,
         (Failure::Refused(_), RetryClass::Fatal) => ReportEnd::Refused,
@@ -318,7 +332,7 @@ mod tests {
         let page = |status| Failure::NotJson { status, start: "<html>".to_owned() };
         for (failure, end) in [
             (refused(400), ReportEnd::Refused),
-            (refused(401), ReportEnd::Refused),
+            (refused(401), ReportEnd::Unreachable),
             (refused(403), ReportEnd::Refused),
             (refused(404), ReportEnd::Conflict),
             (refused(409), ReportEnd::Conflict),

@@ -98,4 +98,9 @@ impl CredentialSource for RunCredentials {
         }
         Ok(Arc::clone(&current.credentials))
     }
+
+    /// As long as the claim is ours, it is renewed, and credentials with it.
+    fn may_change(&self) -> bool {
+        true
+    }
 }

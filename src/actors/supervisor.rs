@@ -1,7 +1,12 @@
 //! Feeds what happens to the run's state machine and carries out what it decides. The only actor that knows others.
 
+mod falls;
+mod returns;
+
+use self::falls::log_loss;
+use self::returns::Returns;
 use super::RunCredentials;
-use super::crew::{Crew, REPLACE_AFTER, Team};
+use super::crew::{Crew, Team};
 use super::script_runner::Whereabouts;
 use crate::messages::claims::{SendReport, StopClaiming, TakeWork};
 use crate::messages::credentials::PublishCredentials;
@@ -16,8 +21,7 @@ use actix::{Actor, AsyncContext, Context, Supervised};
 use scriptworker_core::ids::RunKey;
 use scriptworker_core::run::lifecycle::{EXIT_RUN_LEFT, Life, LifeEffect, Lifecycle};
 use scriptworker_core::run::{
-    self, Admission, Effect, Event, LossCause, Outcome, Phase, Policy, Resolution, Run, TaskStatus,
-    UploadEnd, Verdict,
+    self, Admission, Effect, Event, Outcome, Phase, Policy, Resolution, Run, TaskStatus, UploadEnd, Verdict,
 };
 use scriptworker_core::task::{MalformedTask, TaskTerms};
 use scriptworker_core::time::BootMillis;
@@ -34,6 +38,7 @@ pub struct Supervisor {
     team: Option<Team>,
     lifecycle: Lifecycle,
     hand: Option<Hand>,
+    returns: Returns,
     /// Since when there is nothing in hand.
     idle_since: BootMillis,
     /// Where the process's exit code is waited for.
@@ -60,14 +65,15 @@ impl Supervisor {
     pub fn new(crew: Crew, leave: oneshot::Sender<u8>) -> Self {
         let timeout_ms = u64::try_from(crew.config.shutdown_timeout.as_millis()).unwrap_or(u64::MAX);
         let lifecycle = Lifecycle::new(timeout_ms);
-        Self { crew, team: None, lifecycle, hand: None, idle_since: boot_now(), leave: Some(leave) }
+        let (team, hand, returns) = (None, None, Returns::default());
+        Self { crew, team, lifecycle, hand, returns, idle_since: boot_now(), leave: Some(leave) }
     }
 
     // ── the life of the process ─────────────────────────────────────────────────────────────────────────────────────
 
     fn live(&mut self, life: Life, ctx: &mut Context<Self>) {
-        let (next, effects) = self.lifecycle.clone().on(boot_now(), life);
-        self.lifecycle = next;
+        let effects;
+        (self.lifecycle, effects) = self.lifecycle.clone().on(boot_now(), life);
         for effect in effects {
             match effect {
                 LifeEffect::StopClaiming => self.stop_claiming(ctx),
@@ -103,6 +109,7 @@ impl Supervisor {
     }
 
     fn leave(&mut self, code: u8) {
+        self.returns.leave_behind();
         match &self.hand {
             Some(hand) if hand.run.resolution().is_none() => {
                 tracing::error!(run = %hand.key, "the worker leaves a run behind: it could not be reported and will expire");
@@ -305,45 +312,6 @@ impl Supervisor {
         self.idle_since = boot_now();
         self.take_work(ctx);
     }
-
-    // ── actors that fall ────────────────────────────────────────────────────────────────────────────────────────────
-
-    /// An actor is gone or hangs: start another one, then let the run know.
-    fn replace(&mut self, actor: run::Actor, ctx: &mut Context<Self>) {
-        tracing::error!(?actor, "starting the actor anew");
-        after(ctx, REPLACE_AFTER, move |supervisor: &mut Self, ctx| {
-            let posts = posts(ctx);
-            let crew = supervisor.crew.clone();
-            if let Some(team) = &mut supervisor.team {
-                crew.replace(team, actor, &posts);
-            }
-            supervisor.died(actor, ctx);
-        });
-    }
-
-    fn died(&mut self, actor: run::Actor, ctx: &mut Context<Self>) {
-        tracing::error!(?actor, "an actor fell and was started again");
-        self.feed(Event::ActorDied(actor), ctx);
-        if actor == run::Actor::Claimer {
-            match self.lifecycle.serves() {
-                true if self.hand.is_none() => self.take_work(ctx),
-                true => {}
-                // it may have forgotten that, or never said that it has stopped
-                false => self.stop_claiming(ctx),
-            }
-        }
-    }
-}
-
-fn log_loss(key: &RunKey, cause: LossCause) {
-    match cause {
-        LossCause::Refused => {
-            tracing::warn!(run = %key, "the run is no longer ours (cancelled, past its deadline or taken): nothing is uploaded or reported");
-        }
-        LossCause::Expired => {
-            tracing::error!(run = %key, "the claim expired before it could be renewed: nothing is uploaded or reported");
-        }
-    }
 }
 
 fn posts(ctx: &mut Context<Supervisor>) -> impl Fn(&'static str) -> Post<Notice> + use<> {
@@ -377,6 +345,14 @@ impl Receive<Notice> for Supervisor {
     fn receive(&mut self, notice: Notice, ctx: &mut Context<Self>) -> Work<Self> {
         match notice {
             Notice::Claimed(claimed) => self.begin(claimed, ctx),
+            Notice::GivingBack(key) => {
+                self.returns.begin(key);
+                self.live(Life::GivingBack, ctx);
+            }
+            Notice::GaveBack(key, reported) if self.returns.end(&key) => {
+                self.live(Life::GaveBack(reported), ctx)
+            }
+            Notice::GaveBack(..) => {}
             Notice::Life(life) => self.live(life, ctx),
             Notice::Died(actor) => self.died(actor, ctx),
             Notice::Run(key, event) => {

@@ -65,7 +65,7 @@ pub struct UploadReport {
     /// Those that it has not, by name; what the walk refused comes first. After a lost claim or an abort, those that
     /// were not tried or not finished are in neither list.
     pub failed: Vec<Failed>,
-    /// The queue said that the run is no longer ours (or no longer takes our credentials): abandon it.
+    /// The queue said that the run is no longer ours, or its claim is over by our own clock: abandon it.
     pub claim_lost: bool,
     /// The caller asked to stop.
     pub aborted: bool,

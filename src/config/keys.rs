@@ -293,7 +293,7 @@ keys! {
     source_env_prefix: ByProduct(&Str), Policy, Current, Later, "prefix of the environment variables that name the source";
 
     // the worker's own keys
-    shutdown_timeout: seconds(0), number(120), Own, Acts, "how long a shutdown may take for upload and report, in seconds";
+    shutdown_timeout: seconds(2), number(120), Own, Acts, "how long a shutdown may take for upload and report, in seconds; the last 2 are for the report";
     kill_grace: seconds(0), number(1), Own, Acts, "pause between the first signal to the script and SIGKILL, in seconds";
     kill_first_signal: OneOf(&["TERM", "INT"]), text("TERM"), Own, Acts, "the first signal to a script that has to end";
     drain_timeout: seconds(0), number(2), Own, Acts, "how long output is awaited after the script has ended, in seconds";

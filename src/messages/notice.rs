@@ -12,6 +12,10 @@ use std::sync::Arc;
 pub enum Notice {
     /// A `claimWork` gave us a run.
     Claimed(Box<Claimed>),
+    /// A `claimWork` gave us a run that is not worked on: the Claimer tells the queue.
+    GivingBack(RunKey),
+    /// That ended: the run is no longer ours (`true`), or it could not be reported and will expire.
+    GaveBack(RunKey, bool),
     /// Something happened to a run; ignored when that run is no longer in hand.
     Run(RunKey, Event),
     /// A claim was renewed.

@@ -124,7 +124,7 @@ impl Service {
     where
         T: DeserializeOwned + Send + 'static,
     {
-        repeat(call.endpoint.name, budget, async |deadline| {
+        repeat(call.endpoint.name, &self.auth, budget, async |deadline| {
             let reply = self.attempt(call, deadline, 200).await?;
             let value = parse(reply.bytes.clone(), reply.status).await?;
             Ok(Answer { value: (value, reply.bytes), date: reply.date })
@@ -134,8 +134,8 @@ impl Service {
 
     /// A call whose answer counts by its status.
     pub(super) async fn reply(&self, call: &Call, budget: Budget, expected: u16) -> Result<Reply, ApiError> {
-        repeat(call.endpoint.name, budget, async |deadline| self.attempt(call, deadline, expected).await)
-            .await
+        let attempt = async |deadline| self.attempt(call, deadline, expected).await;
+        repeat(call.endpoint.name, &self.auth, budget, attempt).await
     }
 
     pub(super) fn target(&self, path: &str) -> Target {
@@ -187,6 +187,7 @@ impl Service {
 /// Runs attempts until one succeeds, cannot succeed, or the budget is spent.
 async fn repeat<T>(
     call: &'static str,
+    auth: &Auth,
     budget: Budget,
     mut attempt: impl AsyncFnMut(Deadline) -> Result<T, Failure>,
 ) -> Result<T, ApiError> {
@@ -200,8 +201,9 @@ async fn repeat<T>(
         };
         let wait = Duration::from_millis(Backoff::API.wait_ms(attempts, random()))
             .max(failure.retry_after().unwrap_or_default());
-        let again =
-            failure.class() == RetryClass::Transient && attempts < budget.attempts && wait < deadline.left();
+        let may_pass =
+            failure.class() == RetryClass::Transient || (failure.is_unauthenticated() && auth.may_change());
+        let again = may_pass && attempts < budget.attempts && wait < deadline.left();
         if !again {
             return Err(ApiError { call, attempts, failure });
         }

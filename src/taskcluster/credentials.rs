@@ -50,6 +50,12 @@ pub enum NoCredentials {
 pub trait CredentialSource: Send + Sync {
     /// The current credentials, or why there are none any more.
     fn credentials(&self) -> Result<Arc<Credentials>, NoCredentials>;
+
+    /// Whether others may be handed out later. Then a refused signature (401) is no last word: the call is tried
+    /// again within its budget, until it goes through or there are no credentials any more.
+    fn may_change(&self) -> bool {
+        false
+    }
 }
 
 /// Credentials that never change.
@@ -72,6 +78,11 @@ impl Auth {
     /// Signs with credentials that never change.
     pub fn fixed(credentials: Credentials) -> Self {
         Self::As(Arc::new(Arc::new(credentials)))
+    }
+
+    /// Whether a later call may be signed with other credentials.
+    pub(super) fn may_change(&self) -> bool {
+        matches!(self, Self::As(source) if source.may_change())
     }
 
     /// What to sign the next request with; `None` means anonymously.

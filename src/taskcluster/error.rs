@@ -321,6 +321,11 @@ impl Failure {
         }
     }
 
+    /// The service did not take our credentials (401): they are over or wrong, a clock is, or its own auth is down.
+    pub(crate) fn is_unauthenticated(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.status == 401)
+    }
+
     /// How long the other side asks us to wait.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {

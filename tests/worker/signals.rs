@@ -68,6 +68,49 @@ fn a_run_that_is_claimed_after_sigterm_is_given_back_untouched() {
     assert_eq!(site.calls_of(&task, 0, &UPLOADS), []);
 }
 
+/// A claim that cannot be read, taken after the worker was told to leave: it leaves when the queue knows, not before.
+fn unreadable_claim_after(signal: Signal, report: FaultKind) -> (Site, TaskId, i32) {
+    let site = Site::with(long_polls()).set("shutdown_timeout", 8);
+    site.queue.inject(Fault::new(Call::ClaimWork, FaultKind::without("/tasks/0/takenUntil")).work_done());
+    site.queue.inject(Fault::new(Call::ReportException, report));
+    site.start();
+    site.wait_for_open_call(Call::ClaimWork);
+    site.signal(signal);
+    site.wait_for_log(if signal == Signal::SIGUSR1 { "SIGUSR1 received" } else { "shutting down" });
+    let task = site.task("echo never");
+    let code = site.exit_code();
+    (site, task, code)
+}
+
+#[test]
+fn a_claim_that_is_given_back_is_waited_for() {
+    for signal in [Signal::SIGTERM, Signal::SIGUSR1] {
+        let late = FaultKind::DelayThenAnswer(Duration::from_secs(1));
+        let (site, task, code) = unreadable_claim_after(signal, late);
+        assert_eq!(code, 0, "{}", site.log());
+        assert_eq!(site.outcome(&task, 0), "exception malformed-payload", "{}", site.log());
+    }
+}
+
+#[test]
+fn a_claim_that_cannot_be_given_back_is_owned_up_to() {
+    for (signal, kind, said) in [
+        (
+            Signal::SIGUSR1,
+            FaultKind::Status { status: 403, retry_after: None },
+            "a claimed run is lost: it could not be given back",
+        ),
+        (Signal::SIGTERM, FaultKind::Hang, "the worker leaves a run behind: it could not be given back"),
+    ] {
+        let (site, task, code) = unreadable_claim_after(signal, kind);
+        let log = site.log();
+        assert_eq!(code, 3, "{log}");
+        assert_eq!(site.queue.status(&task).unwrap()["state"], "running");
+        let run = format!("run={task}/0");
+        assert!(log.lines().any(|line| line.contains(said) && line.contains(&run)), "{log}");
+    }
+}
+
 fn leaves_while_running(signal: Signal) {
     let site = Site::new().set("kill_grace", 60);
     site.start();

@@ -19,6 +19,10 @@ pub struct Lifecycle {
     run: Hand,
     /// Work is asked for, or may be at any moment: an answer on its way may hold a run.
     claiming: bool,
+    /// Claimed runs that are being given back without ever having been in hand.
+    giving_back: u32,
+    /// A claimed run was lost while leaving: neither reported nor taken from us.
+    lost: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -44,6 +48,7 @@ enum Hand {
     Open,
     /// The queue knows, or the claim is gone; only clean-up is left.
     Settled,
+    /// It could not be reported; only clean-up is left.
     Unsettled,
 }
 
@@ -56,6 +61,10 @@ pub enum Life {
     Drain,
     /// No `claimWork` is on its way, and none will be sent any more: the answer to [`LifeEffect::StopClaiming`].
     ClaimingEnded,
+    /// `claimWork` gave us a run that is not worked on: the queue is being told.
+    GivingBack,
+    /// That ended: the run is no longer ours (`true`), or it could not be reported and will expire.
+    GaveBack(bool),
     /// `claimWork` gave us a run.
     RunBegan,
     /// The queue and the worker parted over the run.
@@ -84,7 +93,8 @@ pub enum LifeEffect {
 impl Lifecycle {
     /// A worker that serves; `shutdown_timeout_ms` bounds an orderly end.
     pub fn new(shutdown_timeout_ms: u64) -> Self {
-        Self { shutdown_timeout_ms, mode: Mode::Serving, run: Hand::Empty, claiming: true }
+        let (mode, run) = (Mode::Serving, Hand::Empty);
+        Self { shutdown_timeout_ms, mode, run, claiming: true, giving_back: 0, lost: false }
     }
 
     /// Whether a run that is claimed now must be given back.
@@ -112,12 +122,19 @@ impl Lifecycle {
         let mut effects = Vec::new();
         match life {
             Life::ClaimingEnded => self.claiming = false,
+            Life::GivingBack => self.giving_back = self.giving_back.saturating_add(1),
+            Life::GaveBack(reported) => {
+                self.giving_back = self.giving_back.saturating_sub(1);
+                // what was lost before does not colour the exit
+                self.lost |= !reported && self.mode != Mode::Serving;
+            }
             Life::RunBegan => self.run = Hand::Open,
             Life::RunSettled(Resolution::Unresolved) => self.run = Hand::Unsettled,
             Life::RunSettled(_) => self.run = Hand::Settled,
-            // whether it could be settled still matters for the exit code while we are leaving
-            Life::RunFinished if self.run == Hand::Unsettled && self.mode != Mode::Serving => {}
-            Life::RunFinished => self.run = Hand::Empty,
+            Life::RunFinished => {
+                self.lost |= self.run == Hand::Unsettled && self.mode != Mode::Serving;
+                self.run = Hand::Empty;
+            }
             Life::Terminate => self.terminate(now, &mut effects),
             Life::Drain if self.mode == Mode::Serving => {
                 self.mode = Mode::Draining;
@@ -129,7 +146,7 @@ impl Lifecycle {
                 _ => {}
             },
         }
-        self.leave_if_done(now, life, &mut effects);
+        self.leave_if_done(now, &mut effects);
         (self, effects)
     }
 
@@ -155,15 +172,19 @@ impl Lifecycle {
         effects.extend([LifeEffect::HaltRun, LifeEffect::WakeAt(leave_at)]);
     }
 
-    fn leave_if_done(&mut self, now: BootMillis, life: Life, effects: &mut Vec<LifeEffect>) {
-        let idle = !self.claiming && matches!(self.run, Hand::Empty);
-        let finished = matches!(life, Life::RunFinished);
-        let code = match (self.mode, self.run) {
-            (Mode::Serving | Mode::Left, _) => None,
-            (_, Hand::Unsettled) if finished => Some(EXIT_RUN_LEFT),
-            (_, _) if idle => Some(EXIT_DONE),
-            (Mode::Halting { leave_at }, Hand::Settled) if now >= leave_at => Some(EXIT_DONE),
-            (Mode::Halting { leave_at }, _) if now >= leave_at => Some(EXIT_RUN_LEFT),
+    fn leave_if_done(&mut self, now: BootMillis, effects: &mut Vec<LifeEffect>) {
+        let nothing_open = !self.claiming && self.giving_back == 0 && self.run == Hand::Empty;
+        let code = match self.mode {
+            Mode::Serving | Mode::Left => None,
+            _ if nothing_open && !self.lost => Some(EXIT_DONE),
+            _ if nothing_open => Some(EXIT_RUN_LEFT),
+            // only our own house is not in order: the queue knows of everything that we were given
+            Mode::Halting { leave_at }
+                if now >= leave_at && self.run == Hand::Settled && self.giving_back == 0 && !self.lost =>
+            {
+                Some(EXIT_DONE)
+            }
+            Mode::Halting { leave_at } if now >= leave_at => Some(EXIT_RUN_LEFT),
             _ => None,
         };
         if let Some(code) = code {
@@ -249,6 +270,29 @@ mod tests {
         assert_eq!(halting.clone().on(NOW.plus(2_000), Life::Tick).1, [LifeEffect::Exit(EXIT_RUN_LEFT)]);
         let (settled, _) = halting.on(NOW.plus(100), RESOLVED);
         assert_eq!(settled.on(NOW.plus(2_000), Life::Tick).1, [LifeEffect::Exit(EXIT_DONE)]);
+    }
+
+    #[test]
+    fn a_run_that_is_given_back_is_waited_for_and_its_loss_is_owned_up_to() {
+        for signal in [Life::Terminate, Life::Drain] {
+            let open = [signal, Life::GivingBack, Life::GivingBack, Life::ClaimingEnded];
+            assert_eq!(exit_of(&open), None);
+            let one = [&open[..], &[Life::GaveBack(true)]].concat();
+            assert_eq!(exit_of(&one), None, "the other one is open");
+            assert_eq!(exit_of(&[&one[..], &[Life::GaveBack(true)]].concat()), Some(EXIT_DONE));
+            assert_eq!(exit_of(&[&one[..], &[Life::GaveBack(false)]].concat()), Some(EXIT_RUN_LEFT));
+            // beside a run in hand that ends well
+            let kept = [Life::GivingBack, Life::RunBegan, signal, RESOLVED, Life::RunFinished];
+            let kept = [&kept[..], &[Life::ClaimingEnded]].concat();
+            assert_eq!(exit_of(&kept), None);
+            assert_eq!(exit_of(&[&kept[..], &[Life::GaveBack(false)]].concat()), Some(EXIT_RUN_LEFT));
+        }
+        let before = [Life::GivingBack, Life::GaveBack(false), Life::Terminate, Life::ClaimingEnded];
+        assert_eq!(exit_of(&before), Some(EXIT_DONE), "lost long before");
+        let (life, _) =
+            after(&[Life::GivingBack, Life::RunBegan, Life::Terminate, Life::Terminate, RESOLVED]);
+        let exit = [LifeEffect::Exit(EXIT_RUN_LEFT)];
+        assert_eq!(life.on(NOW.plus(HALT_BUDGET_MS), Life::Tick).1, exit, "its time is up");
     }
 
     #[test]

@@ -14,7 +14,8 @@ pub enum UploadError {
     /// The bytes could not be had, or were not the announced ones.
     #[error(transparent)]
     Body(#[from] BodyError),
-    /// The queue refused because the run is over for us (409) or our credentials are (401), or there are none left.
+    /// The queue refused because the run is over for us (409), or there are no credentials left. A 401 is not that:
+    /// while the claim is ours by our own clock, it may be a clock or the queue's auth that is wrong.
     #[error("the claim is lost: {0}")]
     ClaimLost(#[source] ApiError),
     /// A call to the queue or the object service failed.
@@ -73,7 +74,7 @@ impl UploadError {
     /// queue's own (a proxy's page) says nothing about the claim.
     pub(super) fn of_queue(error: ApiError) -> Self {
         let lost = match &error.failure {
-            Failure::Refused(refusal) => matches!(refusal.status, 401 | 409),
+            Failure::Refused(refusal) => refusal.status == 409,
             Failure::NoCredentials(cause) => *cause == NoCredentials::ClaimOver,
             _ => false,
         };

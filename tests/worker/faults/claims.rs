@@ -89,18 +89,22 @@ fn a_claim_that_is_over_when_it_arrives_is_given_up() {
     assert_eq!(was_told(&site, &task), []);
 }
 
-/// artifacts.md 8: credentials that the queue does not take mean that the run is not ours.
+/// Credentials that never work: everything is tried until the claim is over by our own clock, and that is what is said.
 #[test]
-fn credentials_that_do_not_work_are_a_lost_claim() {
-    let site = quick().set("reclaim_interval", 300);
+fn credentials_that_never_work_end_with_the_claim() {
+    let often = Duration::from_millis(50);
+    let claim_timeout = Duration::from_secs(12);
+    let site = quick_with(Options { claim_timeout, claim_resolver_interval: often, ..options() });
     site.start();
     let mark = mark(&site);
     let wrong = FaultKind::edit("/tasks/0/credentials/accessToken", json!("canary"));
-    let task = claimed_with(&site, wrong, "echo hello");
+    let task = claimed_with(&site, wrong, "exit 0");
     let name = task.to_string();
-    wait_for_line(&site, mark, &["ERROR", "not uploaded", "the claim is lost", "(AuthenticationFailed)"]);
-    wait_for_line(&site, mark, &["WARN", "given up", "Refused", &name]);
-    site.takes_the_next_task();
+    wait_for_line(&site, mark, &["WARN", "renewing the claim failed", "(AuthenticationFailed)"]);
+    wait_for_line(&site, mark, &["ERROR", "the claim expired before it could be renewed", &name]);
+    wait_for_line(&site, mark, &["WARN", "given up", "Expired", &name]);
+    assert_eq!(site.outcome(&task, 0), "exception claim-expired", "{}", site.log());
+    assert_eq!(site.outcome(&task, 1), "completed completed", "{}", site.log());
     assert!(!site.log().contains("canary"));
 }
 

@@ -75,26 +75,42 @@ fn an_artifact_for_another_storage_is_an_internal_error() {
     site.takes_the_next_task();
 }
 
-/// artifacts.md 8: 409, and credentials that are no longer taken, mean that the run is not ours: nothing more is
-/// uploaded, nothing is reported.
+/// artifacts.md 8: 409 means that the run is not ours: nothing more is uploaded, nothing is reported.
 #[test]
 fn a_conflict_while_uploading_is_a_lost_claim() {
     let site = site();
-    for code in [409, 401] {
-        let mark = mark(&site);
-        site.queue.inject(Fault::new(Call::CreateArtifact, status(code)));
-        let task = site.task(THREE);
-        let name = task.to_string();
-        let said = format!("the claim is lost: createArtifact failed after 1 attempt(s): status {code}");
-        wait_for_line(&site, mark, &["ERROR", "not uploaded", &said]);
-        wait_for_line(&site, mark, &["WARN", "the run is no longer ours", &name]);
-        wait_for_line(&site, mark, &["WARN", "given up", "Refused", &name]);
-        site.queue.clear_faults();
-        assert_eq!((state(&site, &task), stored(&site, &task)), ("running".to_owned(), 0));
-        let reports = was_told(&site, &task).into_iter().filter(|record| record.call != Call::CreateArtifact);
-        assert_eq!(reports.count(), 0);
-        site.takes_the_next_task();
-    }
+    let mark = mark(&site);
+    site.queue.inject(Fault::new(Call::CreateArtifact, status(409)));
+    let task = site.task(THREE);
+    let name = task.to_string();
+    let said = "the claim is lost: createArtifact failed after 1 attempt(s): status 409";
+    wait_for_line(&site, mark, &["ERROR", "not uploaded", said]);
+    wait_for_line(&site, mark, &["WARN", "the run is no longer ours", &name]);
+    wait_for_line(&site, mark, &["WARN", "given up", "Refused", &name]);
+    site.queue.clear_faults();
+    assert_eq!((state(&site, &task), stored(&site, &task)), ("running".to_owned(), 0));
+    let reports = was_told(&site, &task).into_iter().filter(|record| record.call != Call::CreateArtifact);
+    assert_eq!(reports.count(), 0);
+    site.takes_the_next_task();
+}
+
+/// A 401 says nothing about the claim: credentials are renewed, clocks are set, an auth service comes back. What does
+/// not pass in time is a fault of ours, and reported as one.
+#[test]
+fn refused_credentials_while_uploading_are_tried_again_and_no_lost_claim() {
+    let site = site();
+    site.queue.inject(Fault::new(Call::CreateArtifact, status(401)).times(4));
+    let task = site.task(THREE);
+    assert_eq!(site.outcome(&task, 0), "completed completed", "{}", site.log());
+    assert_eq!(stored(&site, &task), 4);
+    let mark = mark(&site);
+    site.queue.inject(Fault::new(Call::CreateArtifact, status(401)));
+    let task = site.task(THREE);
+    assert_eq!(site.outcome(&task, 0), "exception internal-error", "{}", site.log());
+    let said = "createArtifact failed after 6 attempt(s): status 401";
+    wait_for_line(&site, mark, &["ERROR", "not uploaded", said]);
+    site.queue.clear_faults();
+    site.takes_the_next_task();
 }
 
 /// The link to the log is a convenience.

@@ -1,0 +1,52 @@
+//! What the Supervisor does about actors that fall, and says about runs that are lost.
+
+use super::{Supervisor, posts};
+use crate::actors::crew::REPLACE_AFTER;
+use crate::messages::traced::after;
+use actix::Context;
+use scriptworker_core::ids::RunKey;
+use scriptworker_core::run::lifecycle::Life;
+use scriptworker_core::run::{self, Event, LossCause};
+
+impl Supervisor {
+    /// An actor is gone or hangs: start another one, then let the run know.
+    pub(super) fn replace(&mut self, actor: run::Actor, ctx: &mut Context<Self>) {
+        tracing::error!(?actor, "starting the actor anew");
+        after(ctx, REPLACE_AFTER, move |supervisor: &mut Self, ctx| {
+            let posts = posts(ctx);
+            let crew = supervisor.crew.clone();
+            if let Some(team) = &mut supervisor.team {
+                crew.replace(team, actor, &posts);
+            }
+            supervisor.died(actor, ctx);
+        });
+    }
+
+    pub(super) fn died(&mut self, actor: run::Actor, ctx: &mut Context<Self>) {
+        tracing::error!(?actor, "an actor fell and was started again");
+        self.feed(Event::ActorDied(actor), ctx);
+        if actor == run::Actor::Claimer {
+            for _ in 0..self.returns.drop_all() {
+                self.live(Life::GaveBack(false), ctx);
+            }
+            match self.lifecycle.serves() {
+                true if self.hand.is_none() => self.take_work(ctx),
+                true => {}
+                // it may have forgotten that, or never said that it has stopped
+                false => self.stop_claiming(ctx),
+            }
+        }
+    }
+}
+
+/// Tells that a run is no longer ours, and why.
+pub(super) fn log_loss(key: &RunKey, cause: LossCause) {
+    match cause {
+        LossCause::Refused => {
+            tracing::warn!(run = %key, "the run is no longer ours (cancelled, past its deadline or taken): nothing is uploaded or reported");
+        }
+        LossCause::Expired => {
+            tracing::error!(run = %key, "the claim expired before it could be renewed: nothing is uploaded or reported");
+        }
+    }
+}
