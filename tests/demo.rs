@@ -1,5 +1,5 @@
 //! The demo as people start it: it has to agree with itself, and leave nothing running when it is stopped.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests make directories of their own")]
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
