@@ -86,6 +86,14 @@ fn built() -> Vec<ExpectedArtifact> {
     ]
 }
 
+/// Both runs of `retry`.
+fn retried() -> Vec<ExpectedRun> {
+    vec![
+        run("exception intermittent-task", Content::of(b"not this time\nexit code: 7\n"), Vec::new()),
+        run("completed", Content::of(b"run 1 works\nexit code: 0\n"), Vec::new()),
+    ]
+}
+
 /// All tasks, in the order in which the worker gets them.
 pub(super) fn cases() -> Vec<Case> {
     let case = |name, story, checked, runs| Case {
@@ -136,15 +144,7 @@ pub(super) fn cases() -> Vec<Case> {
                 vec![run("exception malformed-payload", Content::Lines(MALFORMED_LOG), Vec::new())],
             )
         },
-        case(
-            "retry",
-            "its script leaves with 7 the first time: try again",
-            "logs of both runs",
-            vec![
-                run("exception intermittent-task", Content::of(b"not this time\nexit code: 7\n"), Vec::new()),
-                run("completed", Content::of(b"run 1 works\nexit code: 0\n"), Vec::new()),
-            ],
-        ),
+        case("retry", "its script leaves with 7 the first time: try again", "logs of both runs", retried()),
         case(
             "flood",
             "writes 50 MiB into its log",
