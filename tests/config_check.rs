@@ -110,7 +110,7 @@ reversed_statuses:
 credentials:
   clientId: me                                  #! credentials.accessToken | found nothing
   certificate: canary-token/+=                  #! credentials.certificate | a JSON object as text
-  certificate: two                              #! credentials.certificate | a second one (the first is in line 36)
+  certificate: two                              #! credentials.certificate | a second one (the first is in line 37)
 cot_product: firefix                            #! cot_product | did you mean firefox?
 cot_restricted_trees: 5                         #! cot_restricted_trees | found a whole number (5)
 valid_hash_algorithms: sha256                   #! valid_hash_algorithms | a list of texts
@@ -157,7 +157,7 @@ fn every_planted_mistake_is_named_in_one_go_with_its_line() {
         let hits = if *key == "credentials.accessToken" {
             errors
                 .iter()
-                .filter(|error| error.starts_with("error: c.yaml:34:") && error.contains(key))
+                .filter(|error| error.starts_with("error: c.yaml:35:") && error.contains(key))
                 .count()
         } else {
             hits.count()

@@ -8,7 +8,7 @@ use super::script_runner::ScriptRunner;
 use super::uploader::Uploader;
 use crate::config::Config;
 use crate::messages::{Member, Notice, Post, Staff};
-use crate::taskcluster::{Auth, Http, HttpConfig, HttpError, RootUrl};
+use crate::taskcluster::{Auth, Http, HttpConfig, RootUrl};
 use actix::{Actor, ArbiterHandle, Context, Supervisor};
 use scriptworker_core::run;
 use std::sync::Arc;
@@ -46,11 +46,6 @@ pub struct Team {
 }
 
 impl Crew {
-    /// Checks, before anything runs, that an HTTP client can be made; on the threads themselves it cannot fail then.
-    pub fn check(&self) -> Result<(), HttpError> {
-        Http::new(self.http.clone()).map(drop)
-    }
-
     /// Starts everybody.
     pub fn start(&self, supervisor: &impl Fn(&'static str) -> Post<Notice>) -> Team {
         Team {
@@ -124,10 +119,7 @@ fn start<A: Staff + Actor<Context = Context<A>>>(
     Member::new(Supervisor::start_in_arbiter(thread, |_| build()))
 }
 
-#[expect(
-    clippy::expect_used,
-    reason = "Crew::check made one with the same settings before any actor was started"
-)]
+#[expect(clippy::expect_used, reason = "the worker starts only after one with the same settings was made")]
 fn client(config: HttpConfig) -> Http {
     Http::new(config).expect("an HTTP client with these settings was made before")
 }
