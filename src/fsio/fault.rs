@@ -128,8 +128,8 @@ pub(super) fn point(purpose: Purpose, operation: Operation) -> io::Result<()> {
     let plan = PLAN.get_or_init(|| plan::Plan::parse(std::env::var("SW_FAULT").ok().as_deref()));
     let (told, result) = plan.pass(&format!("{}.{}", purpose.name(), operation.name()));
     if let Some(told) = told {
-        // without a stderr nobody asked
-        let _ = writeln!(io::stderr(), "SW_FAULT: {told}");
+        // In one write, or lines of the log's copy could come in between. Without a stderr nobody asked.
+        let _ = io::stderr().write_all(format!("SW_FAULT: {told}\n").as_bytes());
     }
     result
 }
