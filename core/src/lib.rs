@@ -17,6 +17,7 @@
 //! | [`secret`] | text that is never printed and is wiped when dropped |
 
 pub mod client;
+pub mod cot;
 pub mod ids;
 pub mod json;
 pub mod retry;

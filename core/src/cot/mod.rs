@@ -1,0 +1,10 @@
+//! The chain of trust.
+pub mod chain;
+pub mod evidence;
+pub mod examine;
+pub mod finding;
+pub mod need;
+pub mod reason;
+pub mod role;
+pub mod task;
+pub mod template;
