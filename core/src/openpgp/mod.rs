@@ -24,6 +24,7 @@ mod outline;
 mod packet;
 mod policy;
 mod refusal;
+mod signature;
 pub mod trust;
 mod validity;
 mod verify;

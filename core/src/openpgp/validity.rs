@@ -15,10 +15,11 @@
 use super::certificate::{Certificate, SignatureAt, Subkey, UserId, seconds};
 use super::outline::{Outline, kind};
 use super::refusal::{Binding, KeyReason, KeyWarning, Revoked, Use};
+use super::signature::{expiry, flags, has, has_unknown_critical, is_hard, signature_expiry, strong_enough};
 use super::{Fingerprint, Hash, Role, SignaturePolicy};
 use crate::time::UnixMillis;
-use pgp::packet::{KeyFlags, PublicKey, RevocationCode, Signature, SubpacketData};
-use pgp::types::{KeyDetails, PublicParams, Tag};
+use pgp::packet::{KeyFlags, PublicKey, Signature, SubpacketData};
+use pgp::types::{KeyDetails, Tag};
 use std::cmp::Reverse;
 
 /// What a usable primary key says about itself.
@@ -350,84 +351,4 @@ impl KeyReason {
     pub(super) fn revoked(what: Revoked, signature: &Signature, made: u32) -> Self {
         Self::Revoked { what, made: seconds(made), hard: is_hard(signature) }
     }
-}
-
-/// Superseded, retired and "user id no longer valid" are soft; everything else, unknown reasons included, is hard
-/// (RFC 9580 5.2.3.31).
-fn is_hard(revocation: &Signature) -> bool {
-    !matches!(
-        revocation.revocation_reason_code(),
-        Some(RevocationCode::KeySuperseded | RevocationCode::KeyRetired | RevocationCode::CertUserIdInvalid)
-    )
-}
-
-/// RSA from a size on, EdDSA, ECDSA (keyrings.md 8, K2); no DSA, no Elgamal, nothing unknown.
-fn strong_enough(key: &impl KeyDetails, policy: &SignaturePolicy) -> Result<(), KeyReason> {
-    let algorithm = key.algorithm().into();
-    match key.public_params() {
-        PublicParams::RSA(_) => {
-            let bits = rsa_bits(key.public_params());
-            if bits < policy.smallest_rsa_bits {
-                return Err(KeyReason::WeakKey { algorithm, bits });
-            }
-            Ok(())
-        }
-        PublicParams::ECDSA(_)
-        | PublicParams::EdDSALegacy(_)
-        | PublicParams::Ed25519(_)
-        | PublicParams::Ed448(_) => Ok(()),
-        _ => Err(KeyReason::WeakKey { algorithm, bits: 0 }),
-    }
-}
-
-/// The size of the modulus, as the number in front of it says (RFC 9580 3.2).
-fn rsa_bits(params: &PublicParams) -> usize {
-    let mut bytes = Vec::new();
-    match pgp::ser::Serialize::to_writer(params, &mut bytes) {
-        Ok(()) => bytes.first_chunk::<2>().map_or(0, |bits| usize::from(u16::from_be_bytes(*bits))),
-        Err(_) => 0,
-    }
-}
-
-/// A critical subpacket that is not understood here makes its signature invalid (RFC 9580 5.2.3.7). No notation is.
-pub(super) fn has_unknown_critical(signature: &Signature) -> bool {
-    signature.config().is_none_or(|config| {
-        config.hashed_subpackets().any(|subpacket| {
-            subpacket.is_critical
-                && matches!(
-                    subpacket.data,
-                    SubpacketData::Notation(_)
-                        | SubpacketData::Experimental(..)
-                        | SubpacketData::Other(..)
-                        | SubpacketData::RegularExpression(_)
-                )
-        })
-    })
-}
-
-fn has(signature: &Signature, wanted: impl Fn(&SubpacketData) -> bool) -> bool {
-    signature
-        .config()
-        .is_some_and(|config| config.hashed_subpackets().any(|subpacket| wanted(&subpacket.data)))
-}
-
-/// The key flags, `None` when the signature has none at all.
-fn flags(signature: &Signature) -> Option<KeyFlags> {
-    has(signature, |data| matches!(data, SubpacketData::KeyFlags(_))).then(|| signature.key_flags())
-}
-
-/// When the key expires that a self-signature is about.
-fn expiry(signature: &Signature, created: u32) -> Option<UnixMillis> {
-    after(created, signature.key_expiration_time())
-}
-
-/// When the signature itself expires.
-pub(super) fn signature_expiry(signature: &Signature, made: u32) -> Option<UnixMillis> {
-    after(made, signature.signature_expiration_time())
-}
-
-/// Zero means never.
-fn after(start: u32, duration: Option<pgp::types::Duration>) -> Option<UnixMillis> {
-    let duration = duration.map(|duration| duration.as_secs()).filter(|duration| *duration != 0)?;
-    Some(seconds(start).plus(i64::from(duration) * 1000))
 }
