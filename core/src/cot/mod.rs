@@ -6,5 +6,6 @@ pub mod finding;
 pub mod need;
 pub mod reason;
 pub mod role;
+pub mod status;
 pub mod task;
 pub mod template;
