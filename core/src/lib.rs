@@ -15,6 +15,7 @@
 //! | [`ed25519`] | ed25519 keys and signatures, and which key is accepted for what and when |
 //! | [`ids`] | the identifiers of Taskcluster as types that refuse to be just strings |
 //! | [`scope`] | which scopes satisfy which |
+//! | [`yaml`] | YAML with one meaning, as templates and parameters are written in it |
 //! | [`time`] | dates on the wire and milliseconds inside |
 //! | [`secret`] | text that is never printed and is wiped when dropped |
 
@@ -30,3 +31,4 @@ pub mod scope;
 pub mod secret;
 pub mod task;
 pub mod time;
+pub mod yaml;

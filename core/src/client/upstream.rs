@@ -61,7 +61,9 @@ impl UpstreamArtifact {
         };
         match payload.get("upstreamArtifacts") {
             None => Ok(Vec::new()),
-            Some(Value::Array(entries)) => entries.iter().enumerate().map(|(index, entry)| Self::read(index, entry)).collect(),
+            Some(Value::Array(entries)) => {
+                entries.iter().enumerate().map(|(index, entry)| Self::read(index, entry)).collect()
+            }
             other => Err(wrong_type("payload.upstreamArtifacts".to_owned(), "a list", other)),
         }
     }

@@ -153,7 +153,8 @@ pub(super) fn grow(
             }
         }
         if named.len() > rules.limits.links {
-            let finding = Finding::new(Reason::Limit).expected(format!("at most {} links", rules.limits.links));
+            let finding =
+                Finding::new(Reason::Limit).expected(format!("at most {} links", rules.limits.links));
             return Err(broken(finding));
         }
         let rests_on = dependencies.into_iter().map(|dependency| dependency.task).collect();
@@ -209,7 +210,14 @@ fn link(rules: &ChainRules<'_>, named: &Named, task: Definition) -> Result<Link,
         RuleSet::Classic => task.group().clone(),
         RuleSet::Current => task.parent()?,
     };
-    Ok(Link { name: name_of(named), task_type: task_type.to_owned(), role, task, parent, rests_on: Vec::new() })
+    Ok(Link {
+        name: name_of(named),
+        task_type: task_type.to_owned(),
+        role,
+        task,
+        parent,
+        rests_on: Vec::new(),
+    })
 }
 
 /// What a link rests on: its parent, then the others sorted by name. One task under one type only.

@@ -95,9 +95,7 @@ impl Evidence {
     ) -> Option<Arc<T>> {
         let known = self.entries.get(need)?;
         if let Some(parsed) = known.parsed.get() {
-            return Some(
-                Arc::clone(parsed).downcast().unwrap_or_else(|_| Arc::new(parse(&known.answer))),
-            );
+            return Some(Arc::clone(parsed).downcast().unwrap_or_else(|_| Arc::new(parse(&known.answer))));
         }
         let made = Arc::new(parse(&known.answer));
         // two threads may both have made it: either will do

@@ -138,6 +138,9 @@ mod tests {
                 assert_eq!(all(both.into_iter().rev()), Err(first.clone()));
             }
         }
-        assert_eq!(all([Err::<u8, _>(broken(Reason::Hash)), Err(broken(Reason::Json))]), Err(broken(Reason::Hash)));
+        assert_eq!(
+            all([Err::<u8, _>(broken(Reason::Hash)), Err(broken(Reason::Json))]),
+            Err(broken(Reason::Hash))
+        );
     }
 }

@@ -6,6 +6,7 @@ pub mod finding;
 pub mod need;
 pub mod reason;
 pub mod role;
+mod rules;
 pub mod status;
 pub mod task;
 pub mod template;

@@ -148,7 +148,9 @@ impl fmt::Display for Need {
             Self::Status { task } => write!(f, "status of {task}"),
             Self::Document { run, name, .. } | Self::Artifact { run, name } => write!(f, "{name} of {run}"),
             Self::Listing { run } => write!(f, "artifacts of {run}"),
-            Self::TreeFile { repository, revision, path } => write!(f, "{path} of {repository} at {revision}"),
+            Self::TreeFile { repository, revision, path } => {
+                write!(f, "{path} of {repository} at {revision}")
+            }
             Self::Pushlog { repository, revision } => write!(f, "push of {revision} to {repository}"),
             Self::Projects => f.write_str("list of projects"),
             Self::GitHub { repository, what } => match what {
@@ -157,7 +159,9 @@ impl fmt::Display for Need {
                 GitHubObject::Pull { number } => write!(f, "pull request {number} of {repository}"),
                 GitHubObject::Release { tag } => write!(f, "release {tag} of {repository}"),
                 GitHubObject::Tags => write!(f, "tags of {repository}"),
-                GitHubObject::BranchCommits { revision } => write!(f, "branches of {revision} in {repository}"),
+                GitHubObject::BranchCommits { revision } => {
+                    write!(f, "branches of {revision} in {repository}")
+                }
             },
         }
     }

@@ -62,7 +62,8 @@ impl Status {
     pub fn parse(bytes: &[u8], task: &TaskId) -> Result<Self, Finding> {
         let value = read_strict(bytes, DocumentKind::QueueAnswer)
             .map_err(|error| Finding::new(Reason::of_json(&error)).at("the status").because(error))?;
-        let schema = |error: &dyn std::fmt::Display| Finding::new(Reason::Schema).at("the status").because(error);
+        let schema =
+            |error: &dyn std::fmt::Display| Finding::new(Reason::Schema).at("the status").because(error);
         let Answer { status } = serde_json::from_value(value).map_err(|error| schema(&error))?;
         if status.task_id != *task {
             let finding = Finding::new(Reason::Schema).at("the status: status.taskId");
@@ -99,7 +100,9 @@ impl Status {
                 worker_id,
                 resolved,
             }),
-            None if accepted => Err(Finding::new(Reason::Schema).at("the status").because("a resolved run without worker or time")),
+            None if accepted => Err(Finding::new(Reason::Schema)
+                .at("the status")
+                .because("a resolved run without worker or time")),
             _ => Err(state(&newest.state)),
         }
     }
@@ -129,7 +132,8 @@ mod tests {
 
     #[test]
     fn row_060_only_the_newest_run_counts_and_only_when_it_is_completed() {
-        let newest = |runs, failed_too| status(runs).unwrap().newest(failed_too).map(|run| run.key.run_id.get());
+        let newest =
+            |runs, failed_too| status(runs).unwrap().newest(failed_too).map(|run| run.key.run_id.get());
         assert_eq!(newest(vec![run(0, "exception"), run(1, "completed")], false), Ok(1));
         assert_eq!(newest(vec![run(1, "completed"), run(0, "failed")], false), Ok(1), "whatever the order");
         for state in ["failed", "exception", "running", "pending", "invented"] {

@@ -51,7 +51,9 @@ impl Definition {
             pool: pool(&whole)?,
             group: read(&whole, "taskGroupId", "a task id", |text| TaskId::parse(text).ok())?,
             scopes: list(&whole, "scopes", "a list of scopes", |text| Scope::parse(text).ok())?,
-            dependencies: list(&whole, "dependencies", "a list of task ids", |text| TaskId::parse(text).ok())?,
+            dependencies: list(&whole, "dependencies", "a list of task ids", |text| {
+                TaskId::parse(text).ok()
+            })?,
             created: read(&whole, "created", "a date", |text| UnixMillis::parse(text).ok())?,
             whole,
         };

@@ -51,6 +51,28 @@ pub enum TemplateError {
         /// What JSON-e says.
         message: String,
     },
+    /// It takes more time or memory than there is for it.
+    #[error("rendering the template takes more than {limit}")]
+    TooMuch {
+        /// What there is.
+        limit: String,
+    },
+}
+
+/// Whoever renders: in this process, or in one of its own with limits.
+pub trait Renderer {
+    /// As [`render`].
+    fn render(&self, rendering: &Rendering) -> Result<Value, TemplateError>;
+}
+
+/// Renders in this process, without limits.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct InProcess;
+
+impl Renderer for InProcess {
+    fn render(&self, rendering: &Rendering) -> Result<Value, TemplateError> {
+        render(rendering)
+    }
 }
 
 /// Renders.

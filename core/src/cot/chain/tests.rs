@@ -98,9 +98,13 @@ fn parents_come_first_and_every_task_is_asked_for_once() {
 
 #[test]
 fn classic_parents_are_decision_tasks_and_have_none_themselves() {
-    let mut world = World::new([(1, task(9, &[], &[("build", 2)])), (2, task(9, &[], &[])), (9, task(9, &[], &[]))]);
+    let mut world =
+        World::new([(1, task(9, &[], &[("build", 2)])), (2, task(9, &[], &[])), (9, task(9, &[], &[]))]);
     world.rule_set = RuleSet::Classic;
-    assert_eq!(world.grow().unwrap().0, ["signing signing", "signing:decision decision", "signing:build build"]);
+    assert_eq!(
+        world.grow().unwrap().0,
+        ["signing signing", "signing:decision decision", "signing:build build"]
+    );
 }
 
 #[test]
@@ -118,7 +122,8 @@ fn an_action_is_a_parent_and_has_one() {
 
 #[test]
 fn row_091_an_invented_type_is_refused() {
-    let world = World::new([(1, task(9, &[], &[("foo", 2)])), (2, task(9, &[], &[])), (9, task(9, &[], &[]))]);
+    let world =
+        World::new([(1, task(9, &[], &[("foo", 2)])), (2, task(9, &[], &[])), (9, task(9, &[], &[]))]);
     assert_eq!(world.reason(), Reason::TaskType);
 }
 

@@ -137,7 +137,10 @@ fn the_source_is_told_by_variables_with_a_prefix() {
     ));
     let gecko = task.source_env("GECKO");
     assert_eq!(gecko.repository(), Some("https://hg.mozilla.org/mozilla-central"));
-    assert_eq!((gecko.revision(), gecko.branch(), gecko.base_branch()), (Some("abc"), Some("ref"), Some("b")));
+    assert_eq!(
+        (gecko.revision(), gecko.branch(), gecko.base_branch()),
+        (Some("abc"), Some("ref"), Some("b"))
+    );
     assert_eq!((gecko.pull_request(), gecko.triggered_by(), gecko.base_revision()), (Some(12), None, None));
     let comm = task.source_env("COMM");
     assert_eq!((comm.repository(), comm.head_repository()), (Some("https://x"), None));

@@ -58,7 +58,10 @@ fn a_slug_id_stands_wherever_an_expression_may_stand() {
         if template.get("$sort").is_some() {
             // JSON-e has no conditional expression: that it is refused by JSON-e shows that the call was replaced
             let error = try_to(template).unwrap_err();
-            assert!(matches!(&error, TemplateError::Refused { message } if !message.contains("as_slugid(")), "{error}");
+            assert!(
+                matches!(&error, TemplateError::Refused { message } if !message.contains("as_slugid(")),
+                "{error}"
+            );
             continue;
         }
         assert_eq!(rendered(template.clone()), expected, "{template}");
