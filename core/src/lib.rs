@@ -10,7 +10,7 @@
 //! | [`task`] | whether a claimed task definition can be run at all, and within which limits |
 //! | [`client`] | what a script needs: its task, its configuration, schemas, artifact addresses, upstream artifacts |
 //! | [`retry`] | which failed call may be repeated, and when |
-//! | [`json`] | JSON as scripts and people read it |
+//! | [`json`] | JSON as scripts and people read it, and as documents from strangers are read |
 //! | [`ids`] | the identifiers of Taskcluster as types that refuse to be just strings |
 //! | [`scope`] | which scopes satisfy which |
 //! | [`time`] | dates on the wire and milliseconds inside |
