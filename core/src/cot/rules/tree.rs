@@ -6,6 +6,7 @@
 
 mod action;
 mod comparable;
+mod facts;
 mod github;
 mod hg;
 mod projects;
@@ -13,20 +14,15 @@ mod projects;
 mod tests;
 
 use crate::cot::chain::Link;
-use crate::cot::evidence::Answer;
-use crate::cot::examine::{Pass, Step, Stop};
+use crate::cot::examine::{Pass, Step};
 use crate::cot::finding::Finding;
-use crate::cot::need::{GitHubObject, Need};
 use crate::cot::reason::Reason;
 use crate::cot::task::{Definition, SourceEnv};
 use crate::cot::template::{Renderer, Rendering, TemplateError};
 use crate::ids::TaskId;
 use crate::json::{DocumentKind, read_strict};
 use crate::source_url::{RepoUrl, SourceUrl, SourceUrlError, UrlFault};
-use crate::yaml;
 use action::OfferedAction;
-use github::Repository;
-use projects::{Project, Projects};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -112,21 +108,25 @@ pub(in crate::cot) fn check(
     if !rules.tasks_for.contains(tasks_for) {
         let accepted: Vec<_> = rules.tasks_for.iter().map(String::as_str).collect();
         let finding = Finding::new(Reason::TasksFor).at("extra.tasks_for");
-        return Err(finding.expected(format!("one of {}", accepted.join(", "))).found(format!("{tasks_for:?}")).into());
+        return Err(finding
+            .expected(format!("one of {}", accepted.join(", ")))
+            .found(format!("{tasks_for:?}"))
+            .into());
     }
     let repository = parents.repository()?;
     let revision = parents.revision(tasks_for)?;
     // all that is needed is asked for before anything is looked at
-    let template = template(pass, &repository, revision);
+    let template = facts::template(pass, &repository, revision);
     let action = matches!(tasks_for, "action" | "pr-action");
     let offered = if action { Some(offered(documents, parents)?) } else { None };
-    let context = context(pass, rules, documents, parents, tasks_for, &repository)?;
+    let context = facts::context(pass, rules, documents, parents, tasks_for, &repository)?;
     let template = template?;
     let rendered = match offered {
         None => render(renderer, parents, template, context)?,
         Some(offered) => {
             let payload = hook_payload(renderer, parents, &offered, &context)?;
-            let mut hook = Map::from_iter([("payload".to_owned(), payload), ("taskId".to_owned(), own(parents))]);
+            let mut hook =
+                Map::from_iter([("payload".to_owned(), payload), ("taskId".to_owned(), own(parents))]);
             hook.insert("clientId".to_owned(), context.get("clientId").cloned().unwrap_or_default());
             render(renderer, parents, offered.wrap(template, tasks_for), hook)?
         }
@@ -170,7 +170,12 @@ fn hook_payload(
 ) -> Step<Value> {
     let group = Value::from(parents.parent.task.group().as_str());
     let part = |key: &str| context.get(key).cloned().unwrap_or_default();
-    let given = [("input", part("input")), ("parameters", part("parameters")), ("taskGroupId", group), ("taskId", part("taskId"))];
+    let given = [
+        ("input", part("input")),
+        ("parameters", part("parameters")),
+        ("taskGroupId", group),
+        ("taskId", part("taskId")),
+    ];
     let given = given.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
     render(renderer, parents, offered.hook_payload(), given)
 }

@@ -25,14 +25,18 @@ impl OfferedAction {
         let entry = match (fitting.next(), fitting.next()) {
             (Some(Value::Object(entry)), None) => entry.clone(),
             (Some(_), _) => {
-                return Err(refused().because("more than one action has the callback").found(format!("{callback:?}")));
+                return Err(refused()
+                    .because("more than one action has the callback")
+                    .found(format!("{callback:?}")));
             }
             (None, _) => {
                 let names: Vec<_> = offered
                     .iter()
                     .filter_map(|entry| entry.pointer("/hookPayload/decision/action/cb_name")?.as_str())
                     .collect();
-                return Err(refused().expected(format!("one of {}", names.join(", "))).found(format!("{callback:?}")));
+                return Err(refused()
+                    .expected(format!("one of {}", names.join(", ")))
+                    .found(format!("{callback:?}")));
             }
         };
         match entry.get("kind").and_then(Value::as_str) {
@@ -48,7 +52,9 @@ impl OfferedAction {
 
     /// The permission that the action needs, which is part of its scope.
     fn permission(&self) -> &str {
-        let text = |path: &str| self.entry.get("extra").and_then(|extra| extra.pointer(path)).and_then(Value::as_str);
+        let text = |path: &str| {
+            self.entry.get("extra").and_then(|extra| extra.pointer(path)).and_then(Value::as_str)
+        };
         if let Some(permission) = text("/actionPerm") {
             return permission;
         }

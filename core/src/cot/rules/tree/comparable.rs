@@ -19,7 +19,8 @@ pub(super) fn differences(rebuilt: &Value, task: &Map<String, Value>) -> Vec<Dif
     let found = normal(task.clone(), Holes::Empty);
     let rebuilt = rebuilt.as_object().cloned().unwrap_or_default();
     let exact = Comparison::FULL.all(&normal(rebuilt.clone(), Holes::Empty), &found, MOST);
-    if exact.is_empty() || Comparison::FULL.first(&normal(rebuilt, Holes::EmptyAndNullText), &found).is_none() {
+    if exact.is_empty() || Comparison::FULL.first(&normal(rebuilt, Holes::EmptyAndNullText), &found).is_none()
+    {
         return Vec::new();
     }
     exact

@@ -1,6 +1,5 @@
 //! Everything that a template refers to, gathered from places that the task cannot write.
 
-use super::action::OfferedAction;
 use super::github::{self, Repository};
 use super::hg;
 use super::projects::{Project, Projects};
@@ -18,7 +17,7 @@ use serde_json::{Map, Value};
 use std::sync::Arc;
 
 /// The tree's template.
-fn template(pass: &Pass<'_>, repository: &RepoUrl, revision: &str) -> Step<Value> {
+pub(super) fn template(pass: &Pass<'_>, repository: &RepoUrl, revision: &str) -> Step<Value> {
     let need = Need::TreeFile {
         repository: repository.to_string(),
         revision: revision.to_owned(),
@@ -38,7 +37,7 @@ fn template(pass: &Pass<'_>, repository: &RepoUrl, revision: &str) -> Step<Value
 }
 
 /// Everything that the template refers to.
-fn context(
+pub(super) fn context(
     pass: &Pass<'_>,
     rules: &TreeRules<'_>,
     documents: &Documents<'_>,
@@ -50,14 +49,20 @@ fn context(
         ProductType::Hg => hg_context(pass, documents, parents, tasks_for, repository)?,
         ProductType::Github => github_context(pass, parents, tasks_for, repository)?,
     };
-    for (key, value) in [("tasks_for", Value::from(tasks_for)), ("ownTaskId", own(parents)), ("taskId", Value::Null)] {
+    for (key, value) in
+        [("tasks_for", Value::from(tasks_for)), ("ownTaskId", own(parents)), ("taskId", Value::Null)]
+    {
         context.entry(key).or_insert(value);
     }
     Ok(context)
 }
 
 /// Which kind of tree it is: with several kinds, what the decision task looks like decides.
-fn product_type(rules: &TreeRules<'_>, parents: &Parents<'_>, repository: &RepoUrl) -> Result<ProductType, Finding> {
+fn product_type(
+    rules: &TreeRules<'_>,
+    parents: &Parents<'_>,
+    repository: &RepoUrl,
+) -> Result<ProductType, Finding> {
     let detected = match rules.product_types {
         [only] => return Ok(*only),
         _ if is_github(&parents.decision.task) || repository.url().is_github() => ProductType::Github,
@@ -85,7 +90,11 @@ fn hg_context(
         let mut context = action_context(parents)?;
         context.insert("parameters".to_owned(), parameters);
         context.insert("task".to_owned(), Value::Null);
-        let fields = [("url", parents.source().repository()), ("level", Some(&*project.level)), ("project", Some(&*project.alias))];
+        let fields = [
+            ("url", parents.source().repository()),
+            ("level", Some(&*project.level)),
+            ("project", Some(&*project.alias)),
+        ];
         let named = fields.map(|(key, value)| (key.to_owned(), value.into()));
         context.entry("repository").or_insert_with(|| Value::Object(named.into_iter().collect()));
         return Ok(context);
@@ -93,10 +102,15 @@ fn hg_context(
     if !matches!(tasks_for, "hg-push" | "cron") {
         return Err(unknown_for(tasks_for, "Mercurial"));
     }
-    let need = Need::Pushlog { repository: repository.to_string(), revision: parents.revision(tasks_for)?.to_owned() };
+    let need = Need::Pushlog {
+        repository: repository.to_string(),
+        revision: parents.revision(tasks_for)?.to_owned(),
+    };
     let push = pass.parsed(&need, |answer| match answer {
         Answer::Present(bytes) => hg::Push::read(bytes, parents.source().revision().unwrap_or_default()),
-        Answer::Absent | Answer::Stored(_) => Err(Finding::new(Reason::Revision).at("the pushlog").found("nothing")),
+        Answer::Absent | Answer::Stored(_) => {
+            Err(Finding::new(Reason::Revision).at("the pushlog").found("nothing"))
+        }
         Answer::TooLarge { limit } => {
             Err(Finding::new(Reason::Limit).at("the pushlog").expected(format!("at most {limit} bytes")))
         }
@@ -106,7 +120,10 @@ fn hg_context(
 }
 
 fn unknown_for(tasks_for: &str, place: &str) -> Stop {
-    Finding::new(Reason::TasksFor).at("extra.tasks_for").found(format!("{tasks_for:?} for a tree on {place}")).into()
+    Finding::new(Reason::TasksFor)
+        .at("extra.tasks_for")
+        .found(format!("{tasks_for:?} for a tree on {place}"))
+        .into()
 }
 
 fn github_context(
@@ -148,7 +165,9 @@ fn github_context(
 fn pull_request(pass: &Pass<'_>, parents: &Parents<'_>, repository: &Repository) -> Step<Map<String, Value>> {
     let source = parents.source();
     let number = source.pull_request().ok_or_else(|| {
-        Finding::new(Reason::Schema).at(format!("payload.env.{}_PULL_REQUEST_NUMBER", parents.prefix)).expected("a number")
+        Finding::new(Reason::Schema)
+            .at(format!("payload.env.{}_PULL_REQUEST_NUMBER", parents.prefix))
+            .expected("a number")
     })?;
     let definition = github(pass, &repository.full_name, GitHubObject::Repository)?;
     let rewritten = |url: &str| RepoUrl::parse(url).map_or_else(|_| url.to_owned(), |url| url.to_string());
@@ -156,8 +175,9 @@ fn pull_request(pass: &Pass<'_>, parents: &Parents<'_>, repository: &Repository)
     let home = if definition.get("fork") == Some(&Value::Bool(true)) && elsewhere {
         let text = |path: &str| definition.pointer(path).and_then(Value::as_str);
         let parent = text("/parent/owner/login").zip(text("/parent/name"));
-        let (owner, name) = parent
-            .ok_or_else(|| Finding::new(Reason::Schema).at("the repository on GitHub").expected("the parent of a fork"))?;
+        let (owner, name) = parent.ok_or_else(|| {
+            Finding::new(Reason::Schema).at("the repository on GitHub").expected("the parent of a fork")
+        })?;
         format!("{owner}/{name}")
     } else {
         repository.full_name.clone()
@@ -188,9 +208,9 @@ fn projects(pass: &Pass<'_>) -> Step<Arc<Result<Projects, Finding>>> {
         Answer::Absent | Answer::Stored(_) => {
             Err(Finding::new(Reason::Project).at("the list of projects").found("nothing"))
         }
-        Answer::TooLarge { limit } => {
-            Err(Finding::new(Reason::Limit).at("the list of projects").expected(format!("at most {limit} bytes")))
-        }
+        Answer::TooLarge { limit } => Err(Finding::new(Reason::Limit)
+            .at("the list of projects")
+            .expected(format!("at most {limit} bytes"))),
     })
 }
 
@@ -208,7 +228,7 @@ fn project_named(pass: &Pass<'_>, name: &str) -> Step<Project> {
 }
 
 /// What an action was started with, as the hook noted it.
-fn action_context(parents: &Parents<'_>) -> Result<Map<String, Value>, Finding> {
+pub(super) fn action_context(parents: &Parents<'_>) -> Result<Map<String, Value>, Finding> {
     match parents.parent.task.at(&["extra", "action", "context"]) {
         Some(Value::Object(context)) => Ok(context.clone()),
         _ => Err(Finding::new(Reason::Schema).at("extra.action.context").expected("a map")),
@@ -216,7 +236,7 @@ fn action_context(parents: &Parents<'_>) -> Result<Map<String, Value>, Finding> 
 }
 
 /// `extra.cron`: JSON in a text.
-fn cron(task: &Definition) -> Result<Value, Finding> {
+pub(super) fn cron(task: &Definition) -> Result<Value, Finding> {
     let refused = || Finding::new(Reason::Schema).at("extra.cron").expected("JSON in a text");
     let text = task.text(&["extra", "cron"]).ok_or_else(refused)?;
     read_strict(text.as_bytes(), DocumentKind::TaskDefinition).map_err(|error| refused().because(error))

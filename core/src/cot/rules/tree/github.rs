@@ -36,11 +36,11 @@ fn lacks(answer: &'static str, member: &str) -> Finding {
 /// committed or nobody is named.
 pub(super) fn push(parents: &Parents<'_>, repository: &Repository, commit: &Value) -> Map<String, Value> {
     let source = parents.source();
-    let login = |value: Option<&Value>| value.and_then(|user| user.get("login")).and_then(Value::as_str);
-    let committer = login(commit.get("committer")).filter(|login| *login != "web-flow");
+    let login = |path: &str| commit.pointer(path).and_then(Value::as_str);
+    let committer = login("/committer/login").filter(|login| *login != "web-flow");
     let sender = committer
-        .or_else(|| login(commit.get("author")))
-        .or_else(|| login(commit.pointer("/commit/author")))
+        .or_else(|| login("/author/login"))
+        .or_else(|| login("/commit/author/login"))
         .unwrap_or("@@@unknown@@@");
     of(json!({"event": {
         "before": source.base_revision(),
@@ -111,7 +111,7 @@ pub(super) fn cron(
 ) -> Result<Map<String, Value>, Finding> {
     let source = parents.source();
     Ok(of(json!({
-        "cron": super::cron(&parents.decision.task)?,
+        "cron": super::facts::cron(&parents.decision.task)?,
         "event": {
             "repository": {
                 "clone_url": repository.url,

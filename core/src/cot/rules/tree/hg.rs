@@ -21,15 +21,19 @@ pub(super) struct Push {
 impl Push {
     /// Reads the answer about a revision: exactly one push, which has the revision (cot-attacks.md 106).
     pub(super) fn read(pushlog: &[u8], revision: &str) -> Result<Self, Finding> {
-        let place = |detail: &dyn std::fmt::Display| Finding::new(Reason::Revision).at("the pushlog").because(detail);
+        let place =
+            |detail: &dyn std::fmt::Display| Finding::new(Reason::Revision).at("the pushlog").because(detail);
         let value = read_strict(pushlog, DocumentKind::SourceAnswer)
             .map_err(|error| Finding::new(Reason::of_json(&error)).at("the pushlog").because(error))?;
         let pushes = value.get("pushes").and_then(Value::as_object);
         let mut pushes = pushes.into_iter().flatten();
         let (Some((id, push)), None) = (pushes.next(), pushes.next()) else {
-            return Err(place(&"it does not tell of exactly one push").expected(format!("one with {revision}")));
+            return Err(
+                place(&"it does not tell of exactly one push").expected(format!("one with {revision}"))
+            );
         };
-        let changesets = push.get("changesets").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let changesets =
+            push.get("changesets").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let node = |changeset: &Value| changeset.get("node").and_then(Value::as_str) == Some(revision);
         if !changesets.iter().any(node) {
             return Err(place(&"the push does not have the revision").expected(revision));
@@ -44,18 +48,24 @@ impl Push {
                 description: text(changesets.last()?.get("desc"))?,
             })
         };
-        read().ok_or_else(|| Finding::new(Reason::Schema).at("the pushlog").expected("user, date and changesets"))
+        read().ok_or_else(|| {
+            Finding::new(Reason::Schema).at("the pushlog").expected("user, date and changesets")
+        })
     }
 
     /// The comment that the hook was given: nothing, or what the push itself says to the try server.
     fn comment(&self, said: &str) -> Result<String, Finding> {
-        let from_push = self.description.find("try:").and_then(|at| self.description.get(at..)?.lines().next());
+        let from_push =
+            self.description.find("try:").and_then(|at| self.description.get(at..)?.lines().next());
         match said {
             " " => Ok(said.to_owned()),
             said if from_push == Some(said) => Ok(said.to_owned()),
             said => {
-                let finding = Finding::new(Reason::TreeMismatch).at("the push's comment").found(format!("{said:?}"));
-                Err(finding.expected(from_push.map_or_else(|| "a blank".to_owned(), |text| format!("a blank or {text:?}"))))
+                let finding =
+                    Finding::new(Reason::TreeMismatch).at("the push's comment").found(format!("{said:?}"));
+                Err(finding.expected(
+                    from_push.map_or_else(|| "a blank".to_owned(), |text| format!("a blank or {text:?}")),
+                ))
             }
         }
     }
@@ -71,7 +81,9 @@ pub(super) fn context(
     let source = parents.source();
     let (comment, owner) = match tasks_for {
         "cron" => (String::new(), "cron"),
-        _ => (push.comment(parents.decision.task.env("GECKO_COMMIT_MSG").unwrap_or(" "))?, push.user.as_str()),
+        _ => {
+            (push.comment(parents.decision.task.env("GECKO_COMMIT_MSG").unwrap_or(" "))?, push.user.as_str())
+        }
     };
     let mut context = Map::new();
     context.insert(
@@ -86,7 +98,7 @@ pub(super) fn context(
         json!({"url": source.repository(), "level": project.level, "project": project.alias, "type": "hg"}),
     );
     if tasks_for == "cron" {
-        context.insert("cron".to_owned(), super::cron(&parents.parent.task)?);
+        context.insert("cron".to_owned(), super::facts::cron(&parents.parent.task)?);
     }
     Ok(context)
 }

@@ -33,7 +33,8 @@ impl Projects {
     pub(super) fn find(&self, source: &SourceUrl) -> Result<Project, Finding> {
         let entries = self.0.as_object().into_iter().flatten();
         let holds = |entry: &Value| {
-            let repository = entry.get("repo").and_then(Value::as_str).and_then(|url| RepoUrl::parse(url).ok());
+            let repository =
+                entry.get("repo").and_then(Value::as_str).and_then(|url| RepoUrl::parse(url).ok());
             repository.is_some_and(|repository| source.is_inside(&repository))
         };
         let mut found = entries.filter(|(_, entry)| holds(entry));
@@ -41,15 +42,18 @@ impl Projects {
         match (found.next(), found.next()) {
             (Some((alias, entry)), None) => Ok(Project { alias: alias.clone(), level: level(alias, entry)? }),
             (None, _) => Err(refused().found(source)),
-            (Some((one, _)), Some((other, _))) => {
-                Err(refused().because("more than one project has the repository").found(format!("{one}, {other}")))
-            }
+            (Some((one, _)), Some((other, _))) => Err(refused()
+                .because("more than one project has the repository")
+                .found(format!("{one}, {other}"))),
         }
     }
 
     /// The project of a name.
     pub(super) fn named(&self, name: &str) -> Result<Project, Finding> {
-        let entry = self.0.get(name).ok_or_else(|| Finding::new(Reason::Project).at("the list of projects").found(name))?;
+        let entry = self
+            .0
+            .get(name)
+            .ok_or_else(|| Finding::new(Reason::Project).at("the list of projects").found(name))?;
         Ok(Project { alias: name.to_owned(), level: level(name, entry)? })
     }
 }
@@ -64,9 +68,9 @@ fn level(alias: &str, entry: &Value) -> Result<String, Finding> {
         Some(text) => Some(text.to_owned()),
         None => git_level_number(entry),
     };
-    number
-        .filter(|level| matches!(level.as_str(), "1" | "2" | "3"))
-        .ok_or_else(|| Finding::new(Reason::Project).at(format!("the list of projects: {alias}")).expected("a level"))
+    number.filter(|level| matches!(level.as_str(), "1" | "2" | "3")).ok_or_else(|| {
+        Finding::new(Reason::Project).at(format!("the list of projects: {alias}")).expected("a level")
+    })
 }
 
 fn default_branch(entry: &Value) -> Option<&Value> {
