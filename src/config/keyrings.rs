@@ -112,7 +112,10 @@ pub(super) fn usable_url(url: &str) -> bool {
     plain && (by_scheme || url.starts_with('/') || like_scp)
 }
 
-fn layouts(table: &HashMap<String, Value>, problems: &mut Vec<ConfigProblem>) -> BTreeMap<String, KeyringLayout> {
+fn layouts(
+    table: &HashMap<String, Value>,
+    problems: &mut Vec<ConfigProblem>,
+) -> BTreeMap<String, KeyringLayout> {
     let sorted: BTreeMap<&String, &Value> = table.iter().collect();
     let mut layouts = BTreeMap::new();
     for (name, value) in sorted {

@@ -138,7 +138,11 @@ impl Collection {
     }
 
     /// Adds a file, or why it cannot even be read.
-    pub(super) fn add(&mut self, name: &OsStr, content: Result<Vec<u8>, FileFault>) -> Result<(), FolderError> {
+    pub(super) fn add(
+        &mut self,
+        name: &OsStr,
+        content: Result<Vec<u8>, FileFault>,
+    ) -> Result<(), FolderError> {
         let size = content.as_ref().map_or(0, |content| content.len() as u64);
         self.bytes = self.bytes.saturating_add(size);
         if self.bytes > MOST_BYTES {
@@ -149,7 +153,9 @@ impl Collection {
         let key = named.and(content).and_then(|content| Ok(Certificate::parse(&content)?));
         match key {
             Ok(key) => self.keys.push(key),
-            Err(fault) => self.bad.push(BadFile { name: name.to_string_lossy().escape_debug().to_string(), fault }),
+            Err(fault) => {
+                self.bad.push(BadFile { name: name.to_string_lossy().escape_debug().to_string(), fault })
+            }
         }
         Ok(())
     }

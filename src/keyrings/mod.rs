@@ -9,12 +9,17 @@
 //! | `folder` | one folder of key files: exactly one public key in each |
 //! | `set` | the keyrings of all worker implementations at one revision |
 //! | `index`, `store` | that set on disk: built beside, checked, swapped in as a whole |
+//! | `load` | one keyring, for verbs that look at one |
 
 mod folder;
 mod index;
+mod load;
 mod set;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use folder::{BadFile, BadFiles, FileFault, FolderError, read_folder};
+pub use load::{LoadError, load_keyring};
 pub use set::{KeyringSet, Keys, Source};
 pub use store::{Store, StoreError};

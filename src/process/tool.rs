@@ -194,7 +194,8 @@ fn start(
     env: &[(OsString, OsString)],
     theirs: &Theirs,
 ) -> Result<Pid, ToolError> {
-    let text = |bytes: Vec<u8>| CString::new(bytes).map_err(|_| ToolError::NulByte { program: program.clone() });
+    let text =
+        |bytes: Vec<u8>| CString::new(bytes).map_err(|_| ToolError::NulByte { program: program.clone() });
     let words = std::iter::once(program.as_os_str()).chain(arguments.iter().map(OsString::as_os_str));
     let argv = words.map(|word: &OsStr| text(word.as_bytes().to_vec())).collect::<Result<Vec<_>, _>>()?;
     let entry = |(name, value): &(OsString, OsString)| {
@@ -325,7 +326,10 @@ mod tests {
     #[test]
     fn input_output_messages_and_exit_code() {
         let output = shell("echo $GREETING $HOME; cat; echo oh >&2; exit 7", b"dear").run().unwrap();
-        assert_eq!((output.code, output.stdout.as_slice(), output.stderr.as_str()), (Some(7), &b"hello\ndear"[..], "oh"));
+        assert_eq!(
+            (output.code, output.stdout.as_slice(), output.stderr.as_str()),
+            (Some(7), &b"hello\ndear"[..], "oh")
+        );
         assert_eq!(shell("kill -9 $$", b"").run().unwrap().code, None);
     }
 
