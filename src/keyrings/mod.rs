@@ -9,11 +9,13 @@
 //! | `folder` | one folder of key files: exactly one public key in each |
 //! | `set` | the keyrings of all worker implementations at one revision |
 //! | `index`, `store` | that set on disk: built beside, checked, swapped in as a whole |
+//! | `lockfile` | the lock between whoever rebuilds keyrings and the worker |
 //! | `load` | one keyring, for verbs that look at one |
 
 mod folder;
 mod index;
 mod load;
+mod lockfile;
 mod set;
 mod store;
 #[cfg(test)]
@@ -21,5 +23,6 @@ mod tests;
 
 pub use folder::{BadFile, BadFiles, FileFault, FolderError, read_folder};
 pub use load::{LoadError, load_keyring};
+pub use lockfile::{Lock, LockError, LockState};
 pub use set::{KeyringSet, Keys, Source};
 pub use store::{Store, StoreError};
