@@ -19,7 +19,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
@@ -189,13 +189,13 @@ fn pipes(input: Vec<u8>) -> io::Result<(Theirs, Ours)> {
 }
 
 fn start(
-    program: &PathBuf,
+    program: &Path,
     arguments: &[OsString],
     env: &[(OsString, OsString)],
     theirs: &Theirs,
 ) -> Result<Pid, ToolError> {
     let text =
-        |bytes: Vec<u8>| CString::new(bytes).map_err(|_| ToolError::NulByte { program: program.clone() });
+        |bytes: Vec<u8>| CString::new(bytes).map_err(|_| ToolError::NulByte { program: program.to_path_buf() });
     let words = std::iter::once(program.as_os_str()).chain(arguments.iter().map(OsString::as_os_str));
     let argv = words.map(|word: &OsStr| text(word.as_bytes().to_vec())).collect::<Result<Vec<_>, _>>()?;
     let entry = |(name, value): &(OsString, OsString)| {
@@ -209,7 +209,7 @@ fn start(
     let fds: Vec<FdAction> =
         theirs.0.iter().zip(0..).map(|(fd, to)| FdAction::Dup { from: fd.as_raw_fd(), to }).collect();
     reaper::start_guardian(|| spawn_in_new_session(&path, &argv, &env, &fds, &SigSet::empty()))
-        .map_err(|errno| ToolError::Start { program: program.clone(), errno })
+        .map_err(|errno| ToolError::Start { program: program.to_path_buf(), errno })
 }
 
 impl Ours {
