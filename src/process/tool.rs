@@ -194,8 +194,9 @@ fn start(
     env: &[(OsString, OsString)],
     theirs: &Theirs,
 ) -> Result<Pid, ToolError> {
-    let text =
-        |bytes: Vec<u8>| CString::new(bytes).map_err(|_| ToolError::NulByte { program: program.to_path_buf() });
+    let text = |bytes: Vec<u8>| {
+        CString::new(bytes).map_err(|_| ToolError::NulByte { program: program.to_path_buf() })
+    };
     let words = std::iter::once(program.as_os_str()).chain(arguments.iter().map(OsString::as_os_str));
     let argv = words.map(|word: &OsStr| text(word.as_bytes().to_vec())).collect::<Result<Vec<_>, _>>()?;
     let entry = |(name, value): &(OsString, OsString)| {
