@@ -124,9 +124,12 @@ fn a_set_is_built_beside_swapped_in_and_private() {
     assert!(!store.has_staged());
 }
 
+/// How a set is damaged.
+type Spoil = fn(&Path);
+
 #[test]
 fn a_set_that_is_not_whole_is_none() {
-    let spoil: [(&str, fn(&Path)); 7] = [
+    let spoil: [(&str, Spoil); 7] = [
         ("no index", |base| fs::remove_file(base.join("index.json")).unwrap()),
         ("half an index", |base| {
             let text = fs::read_to_string(base.join("index.json")).unwrap();
