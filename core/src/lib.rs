@@ -36,5 +36,5 @@ pub mod secret;
 pub mod source_url;
 pub mod task;
 pub mod time;
-pub mod yaml;
 pub mod upstream_path;
+pub mod yaml;

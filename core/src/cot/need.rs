@@ -2,6 +2,7 @@
 //! network, or a bundle that was recorded.
 
 use crate::ids::{ArtifactName, RunKey, TaskId};
+use crate::json::DocumentKind;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -26,7 +27,7 @@ pub enum Need {
         /// Its name.
         name: ArtifactName,
         /// What it is, and so how large it may be.
-        class: DocumentClass,
+        class: DocumentKind,
     },
     /// An artifact that the script will be given: fetched to its place, hashed meanwhile.
     Artifact {
@@ -95,36 +96,6 @@ pub enum GitHubObject {
         /// The commit.
         revision: String,
     },
-}
-
-/// What an artifact is that the verifier reads: each class has its own largest size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DocumentClass {
-    /// An attestation.
-    Attestation,
-    /// A detached signature.
-    Signature,
-    /// `task-graph.json`.
-    TaskGraph,
-    /// `actions.json`.
-    Actions,
-    /// `parameters.yml`.
-    Parameters,
-}
-
-impl DocumentClass {
-    /// The most bytes that are read of one. Real task graphs have tens of MB, everything else stays far below.
-    pub const fn most(self) -> u64 {
-        const MIB: u64 = 1 << 20;
-        match self {
-            Self::Attestation => 16 * MIB,
-            Self::Signature => 64 * 1024,
-            Self::TaskGraph => 256 * MIB,
-            Self::Actions => 16 * MIB,
-            Self::Parameters => 16 * MIB,
-        }
-    }
 }
 
 impl Need {

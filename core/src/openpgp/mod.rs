@@ -36,4 +36,4 @@ pub use keyring::{KeyStatus, Keyring, Role};
 pub use packet::PacketError;
 pub use policy::{Hash, HashException, SignaturePolicy};
 pub use refusal::{Binding, KeyReason, KeyWarning, Refusal, Revoked, Use};
-pub use verify::{Signed, SignedText};
+pub use verify::{Signed, SignedText, unverified_text};

@@ -23,6 +23,7 @@ use crate::ids::TaskId;
 use crate::json::{DocumentKind, read_strict};
 use crate::source_url::{RepoUrl, SourceUrl, SourceUrlError, UrlFault};
 use action::OfferedAction;
+pub(in crate::cot) use facts::github;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;

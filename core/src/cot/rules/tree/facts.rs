@@ -1,6 +1,7 @@
 //! Everything that a template refers to, gathered from places that the task cannot write.
 
-use super::github::{self, Repository};
+use super::github as events;
+use super::github::Repository;
 use super::hg;
 use super::projects::{Project, Projects};
 use super::{Documents, Parents, ProductType, TEMPLATE, TreeRules, is_github, of_url, own};
@@ -145,16 +146,16 @@ fn github_context(
     match tasks_for {
         "github-push" => {
             let commit = github(pass, &repository.full_name, GitHubObject::Commit { revision: revision()? })?;
-            Ok(github::push(parents, &repository, &commit))
+            Ok(events::push(parents, &repository, &commit))
         }
         "github-pull-request" | "github-pull-request-untrusted" => pull_request(pass, parents, &repository),
         "github-release" => {
             let release = github(pass, &repository.full_name, GitHubObject::Release { tag: revision()? })?;
-            Ok(github::release(parents, &repository, &release)?)
+            Ok(events::release(parents, &repository, &release)?)
         }
         "cron" => {
             let project = project_named(pass, name)?;
-            Ok(github::cron(parents, &repository, &project)?)
+            Ok(events::cron(parents, &repository, &project)?)
         }
         "action" | "pr-action" => Ok(action_context(parents)?),
         _ => Err(unknown_for(tasks_for, "GitHub")),
@@ -183,7 +184,7 @@ fn pull_request(pass: &Pass<'_>, parents: &Parents<'_>, repository: &Repository)
         repository.full_name.clone()
     };
     let pull = github(pass, &home, GitHubObject::Pull { number })?;
-    Ok(github::pull_request(parents, (*pull).clone())?)
+    Ok(events::pull_request(parents, (*pull).clone())?)
 }
 
 /// An answer of the GitHub API. That there is no such thing is final.
