@@ -11,11 +11,11 @@ use std::collections::BTreeSet;
 
 /// A glob for pools, and the implementation that runs them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PoolRule {
+pub(in crate::cot) struct PoolRule {
     /// Such as `gecko-3/b-*`.
-    pub pools: String,
+    pub(in crate::cot) pools: String,
     /// What runs there.
-    pub implementation: Implementation,
+    pub(in crate::cot) implementation: Implementation,
 }
 
 /// What the policy says.

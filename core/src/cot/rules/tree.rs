@@ -34,7 +34,7 @@ const TEMPLATE: &str = ".taskcluster.yml";
 /// Where the source trees of a product are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum ProductType {
+pub(in crate::cot) enum ProductType {
     /// On a Mercurial server.
     Hg,
     /// On GitHub.
