@@ -53,7 +53,29 @@ pub struct Inspection {
     /// Which scheme the file is written for.
     pub generation: Generation,
     /// The result, notes aside.
-    parts: Option<(Config, CredentialsConfig)>,
+    config: Option<Config>,
+    credentials: Option<CredentialsConfig>,
+}
+
+impl Inspection {
+    /// The configuration for trying a task without a deployment, and what is to be said about it: nobody needs
+    /// credentials then, and what this version cannot do yet is not done in a trial anyway.
+    ///
+    /// # Errors
+    /// Everything else that is wrong, at once.
+    pub fn for_trial(self) -> Result<(Config, Vec<ConfigProblem>), ConfigErrors> {
+        let Self { mut problems, warnings, config, .. } = self;
+        let matters = |problem: &ConfigProblem| {
+            let no_credentials = problem.rule == Rule::NeedsToBeDefined
+                && problem.key.split('.').next() == Some("credentials");
+            !problem.rule.is_a_note() && !no_credentials
+        };
+        problems.retain(matters);
+        match config {
+            Some(config) if problems.is_empty() => Ok((config, warnings)),
+            _ => Err(ConfigErrors { problems, warnings }),
+        }
+    }
 }
 
 /// Loads the configuration of a worker: built-in values, under the environment's defaults, under the file
@@ -62,9 +84,11 @@ pub struct Inspection {
 /// # Errors
 /// Everything that is wrong, at once.
 pub fn load(path: Option<&Path>, env: &Environment) -> Result<Loaded, ConfigErrors> {
-    let Inspection { problems, warnings, parts, .. } = inspect(path, env);
-    match parts {
-        Some((config, credentials)) if problems.is_empty() => Ok(Loaded { config, credentials, warnings }),
+    let Inspection { problems, warnings, config, credentials, .. } = inspect(path, env);
+    match (config, credentials) {
+        (Some(config), Some(credentials)) if problems.is_empty() => {
+            Ok(Loaded { config, credentials, warnings })
+        }
         _ => Err(ConfigErrors { problems, warnings }),
     }
 }
@@ -78,9 +102,10 @@ pub fn inspect(path: Option<&Path>, env: &Environment) -> Inspection {
         warnings: Vec::new(),
         settings: Vec::new(),
         generation: Generation::Current,
-        parts: None,
+        config: None,
+        credentials: None,
     };
-    inspection.parts = inspect_parts(&mut inspection, env);
+    (inspection.config, inspection.credentials) = inspect_parts(&mut inspection, env);
     for finding in inspection.problems.iter_mut().chain(&mut inspection.warnings) {
         if finding.file.is_none() && !VARIABLES.contains(&finding.key.as_str()) {
             finding.file = Some(inspection.file.clone());
@@ -93,13 +118,16 @@ pub fn inspect(path: Option<&Path>, env: &Environment) -> Inspection {
     inspection
 }
 
-fn inspect_parts(inspection: &mut Inspection, env: &Environment) -> Option<(Config, CredentialsConfig)> {
+fn inspect_parts(
+    inspection: &mut Inspection,
+    env: &Environment,
+) -> (Option<Config>, Option<CredentialsConfig>) {
     let Inspection { file, problems, warnings, settings, generation, .. } = inspection;
     let root = match read_file(file) {
         Ok(root) => root,
         Err(problem) => {
             problems.push(problem);
-            return None;
+            return (None, None);
         }
     };
     let spots = Spots::of(&root);
@@ -111,7 +139,7 @@ fn inspect_parts(inspection: &mut Inspection, env: &Environment) -> Option<(Conf
                 _ => (Rule::NotAMap, other.type_name()),
             };
             problems.push(ConfigProblem::new(rule, "", "a map of keys and values", found));
-            return None;
+            return (None, None);
         }
     };
     let checked = check::check(entries, problems, warnings);
@@ -142,7 +170,7 @@ fn inspect_parts(inspection: &mut Inspection, env: &Environment) -> Option<(Conf
     spots.locate(warnings);
     blame_the_environment(&checked, env, problems);
     blame_the_environment(&checked, env, warnings);
-    Some((config?, credentials?.0))
+    (config, credentials.map(|(credentials, _)| credentials))
 }
 
 /// A finding about a value that the environment gave is not about the file.

@@ -30,6 +30,8 @@ pub enum Purpose {
     Scratch,
     /// The worker's own log.
     WorkerLog,
+    /// What says that a work directory is in use.
+    Lock,
     /// Everything else.
     Other,
 }
@@ -57,6 +59,7 @@ impl Purpose {
             Self::Credentials => "credentials",
             Self::Scratch => "scratch",
             Self::WorkerLog => "worker-log",
+            Self::Lock => "lock",
             Self::Other => "other",
         }
     }
@@ -96,6 +99,9 @@ const POINTS: &[(&str, &str)] = &[
     ("worker-log.write", "each write of lines to worker.log"),
     ("worker-log.rename", "renaming worker.log and its predecessors in a rotation"),
     ("worker-log.remove", "removing the oldest predecessor"),
+    ("lock.create-dir", "making the directory that work_dir lies in"),
+    ("lock.open", "making or opening the file that says that work_dir is in use"),
+    ("lock.write", "writing the worker's process number into it"),
     ("other.create-dir", "making any other directory and its parents"),
     ("other.open", "opening or creating any other file for writing"),
     ("other.write", "each write to any other file, positional ones included"),
@@ -290,9 +296,9 @@ mod tests {
     #[test]
     fn the_names_are_made_of_purposes_and_operations_and_different() {
         use Operation::{CreateDir, Open, Remove, Rename, Reserve, SetLen, Sync, Write};
-        use Purpose::{Credentials, Directories, Input, Other, Scratch, TaskLog, WorkerLog};
+        use Purpose::{Credentials, Directories, Input, Lock, Other, Scratch, TaskLog, WorkerLog};
         let mut made = BTreeSet::new();
-        for purpose in [Directories, Input, TaskLog, Credentials, Scratch, WorkerLog, Other] {
+        for purpose in [Directories, Input, TaskLog, Credentials, Scratch, WorkerLog, Lock, Other] {
             for operation in [CreateDir, Open, Write, Reserve, SetLen, Sync, Rename, Remove] {
                 made.insert(format!("{}.{}", purpose.name(), operation.name()));
             }

@@ -146,7 +146,7 @@ fn over(site: &Site, task: &TaskId, case: &Case) -> Over {
 fn refuses(site: &Site, case: &Case) {
     let told = stderr(site);
     assert_eq!(site.exit_code(), 1, "{told}");
-    let at_start = case.point.starts_with("directories.") || case.point.starts_with("worker-log.");
+    let at_start = ["directories.", "worker-log.", "lock."].iter().any(|kind| case.point.starts_with(kind));
     assert!(at_start && told.contains("scriptworker cannot start: "), "{told}");
     assert!(told.contains(case.words), "{told}");
 }
