@@ -164,8 +164,9 @@ fn check(site: &Site, task: &TaskId, outcome: &str, case: Option<&Case>) {
             assert_eq!(file("public/build/info.json"), JSON);
         }
         ("exception internal-error", Some(case)) => {
-            let told = stderr(site);
-            assert!(told.contains(case.words), "{told}");
+            // the copy of the log may come later than the report
+            let told = until(PATIENCE, || Some(stderr(site)).filter(|told| told.contains(case.words)));
+            let told = told.unwrap_or_else(|| panic!("it does not say why\n{}", stderr(site)));
             match log {
                 Some(log) => {
                     let explained = log.contains("could not be started: ") && log.contains(case.words);
