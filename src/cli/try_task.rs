@@ -113,7 +113,7 @@ fn attempt(options: &Options) -> Result<u8, TryError> {
     let system = System::new();
     let signals = system.block_on(async { Signals::catch() }).map_err(TryError::Signals)?;
     let environment = Environment::of_process().map_err(TryError::Environment)?;
-    let (mut config, warnings) = config::inspect(Some(&options.config), &environment).for_trial()?;
+    let (mut config, warnings) = config::load_without_credentials(Some(&options.config), &environment)?;
     for warning in &warnings {
         tell(&format!("warning: {warning}"));
     }

@@ -52,30 +52,9 @@ pub struct Inspection {
     pub settings: Vec<Setting>,
     /// Which scheme the file is written for.
     pub generation: Generation,
-    /// The result, notes aside.
+    /// The results, notes aside.
     config: Option<Config>,
     credentials: Option<CredentialsConfig>,
-}
-
-impl Inspection {
-    /// The configuration for trying a task without a deployment, and what is to be said about it: nobody needs
-    /// credentials then, and what this version cannot do yet is not done in a trial anyway.
-    ///
-    /// # Errors
-    /// Everything else that is wrong, at once.
-    pub fn for_trial(self) -> Result<(Config, Vec<ConfigProblem>), ConfigErrors> {
-        let Self { mut problems, warnings, config, .. } = self;
-        let matters = |problem: &ConfigProblem| {
-            let no_credentials = problem.rule == Rule::NeedsToBeDefined
-                && problem.key.split('.').next() == Some("credentials");
-            !problem.rule.is_a_note() && !no_credentials
-        };
-        problems.retain(matters);
-        match config {
-            Some(config) if problems.is_empty() => Ok((config, warnings)),
-            _ => Err(ConfigErrors { problems, warnings }),
-        }
-    }
 }
 
 /// Loads the configuration of a worker: built-in values, under the environment's defaults, under the file
@@ -93,6 +72,23 @@ pub fn load(path: Option<&Path>, env: &Environment) -> Result<Loaded, ConfigErro
     }
 }
 
+/// The same for a verb that neither claims tasks nor runs them: it needs no credentials of the worker, and what this
+/// version cannot do with a task does not matter.
+///
+/// # Errors
+/// Everything else that is wrong, at once.
+pub fn load_without_credentials(
+    path: Option<&Path>,
+    env: &Environment,
+) -> Result<(Config, Vec<ConfigProblem>), ConfigErrors> {
+    let Inspection { mut problems, warnings, config, .. } = inspect(path, env);
+    problems.retain(|problem| !problem.rule.is_a_note() && problem.key != "credentials");
+    match config {
+        Some(config) if problems.is_empty() => Ok((config, warnings)),
+        _ => Err(ConfigErrors { problems, warnings }),
+    }
+}
+
 /// Goes the same way as [`load`] and keeps what it saw.
 pub fn inspect(path: Option<&Path>, env: &Environment) -> Inspection {
     let file = env.cwd.join(path.unwrap_or(Path::new(DEFAULT_FILE)));
@@ -105,7 +101,9 @@ pub fn inspect(path: Option<&Path>, env: &Environment) -> Inspection {
         config: None,
         credentials: None,
     };
-    (inspection.config, inspection.credentials) = inspect_parts(&mut inspection, env);
+    if let Some((config, credentials)) = inspect_parts(&mut inspection, env) {
+        (inspection.config, inspection.credentials) = (config, credentials);
+    }
     for finding in inspection.problems.iter_mut().chain(&mut inspection.warnings) {
         if finding.file.is_none() && !VARIABLES.contains(&finding.key.as_str()) {
             finding.file = Some(inspection.file.clone());
@@ -118,16 +116,16 @@ pub fn inspect(path: Option<&Path>, env: &Environment) -> Inspection {
     inspection
 }
 
-fn inspect_parts(
-    inspection: &mut Inspection,
-    env: &Environment,
-) -> (Option<Config>, Option<CredentialsConfig>) {
+/// What a readable file comes to.
+type Parts = (Option<Config>, Option<CredentialsConfig>);
+
+fn inspect_parts(inspection: &mut Inspection, env: &Environment) -> Option<Parts> {
     let Inspection { file, problems, warnings, settings, generation, .. } = inspection;
     let root = match read_file(file) {
         Ok(root) => root,
         Err(problem) => {
             problems.push(problem);
-            return (None, None);
+            return None;
         }
     };
     let spots = Spots::of(&root);
@@ -139,7 +137,7 @@ fn inspect_parts(
                 _ => (Rule::NotAMap, other.type_name()),
             };
             problems.push(ConfigProblem::new(rule, "", "a map of keys and values", found));
-            return (None, None);
+            return None;
         }
     };
     let checked = check::check(entries, problems, warnings);
@@ -170,7 +168,7 @@ fn inspect_parts(
     spots.locate(warnings);
     blame_the_environment(&checked, env, problems);
     blame_the_environment(&checked, env, warnings);
-    (config, credentials.map(|(credentials, _)| credentials))
+    Some((config, credentials.map(|(credentials, _)| credentials)))
 }
 
 /// A finding about a value that the environment gave is not about the file.
