@@ -57,7 +57,11 @@ fn certifications() -> Vec<Case> {
             by(generic().claiming(&keeper()), &subkey()),
             "certified by a key that is no primary key in trusted/",
         ),
-        to_issuer("lapsed", by(generic().lasting(86_400), &keeper()), "a certification that has expired"),
+        issuer.clone().file("valid/worker.asc", by(generic().lasting(86_400), &keeper())).refused(
+            "lapsed",
+            "a certification that has expired",
+            "expired-certification",
+        ),
         to_issuer(
             "future",
             by(Sig::new(SignatureType::CertGeneric, MADE + 365 * 86_400), &keeper()),
@@ -92,15 +96,15 @@ fn bindings() -> Vec<Case> {
     let other = Scene::certified(34, "other_user_id").file("valid/worker.asc", users(false).armored());
     vec![
         scene.accepted("nothing: bound, and bound back", TEXT),
-        refused("unbound", start().subkey(&sub), "no binding at all", "unknown-key"),
+        refused("unbound", start().subkey(&sub), "no binding at all", "subkey-binding"),
         refused(
             "foreign_binding",
             bound_by(binding(&key, &sub, Use::Sign).claiming(&key), &stranger()),
             "a binding by a stranger",
-            "unknown-key",
+            "subkey-binding",
         ),
-        refused("no_back", bound_by(binding_with(None, Use::Sign), &key), "no back-signature", "key-flags"),
-        refused("foreign_back", bound_by(foreign, &key), "a back-signature by a stranger", "key-flags"),
+        refused("no_back", bound_by(binding_with(None, Use::Sign), &key), "no back-signature", "subkey-binding"),
+        refused("foreign_back", bound_by(foreign, &key), "a back-signature by a stranger", "subkey-binding"),
         other.accepted("nothing: one of two user ids is certified", TEXT),
         other.clone().file("valid/worker.asc", users(true).armored()).refused(
             "",

@@ -179,7 +179,7 @@ fn pinned() -> Vec<Case> {
         lower.clone().file("flat/worker.asc", bind(&sub)).refused(
             "",
             "the binding is not by the primary key",
-            "unknown-key",
+            "subkey-binding",
         ),
     ]
 }
