@@ -11,14 +11,18 @@
 //! | [`client`] | what a script needs: its task, its configuration, schemas, artifact addresses, upstream artifacts |
 //! | [`retry`] | which failed call may be repeated, and when |
 //! | [`json`] | JSON as scripts and people read it |
+//! | [`openpgp`] | which OpenPGP keys and signatures count, and why not |
+//! | [`ed25519`] | ed25519 keys and signatures, and which key is accepted for what and when |
 //! | [`ids`] | the identifiers of Taskcluster as types that refuse to be just strings |
 //! | [`scope`] | which scopes satisfy which |
 //! | [`time`] | dates on the wire and milliseconds inside |
 //! | [`secret`] | text that is never printed and is wiped when dropped |
 
 pub mod client;
+pub mod ed25519;
 pub mod ids;
 pub mod json;
+pub mod openpgp;
 pub mod retry;
 pub mod run;
 pub mod scope;
