@@ -60,11 +60,6 @@ impl Key {
         Self::of_type(&KeyType::Rsa(2048), name, created)
     }
 
-    /// A key that is too short, of 1024 bits.
-    pub(crate) fn short(name: &str, created: u32) -> Self {
-        Self::of_type(&KeyType::Rsa(1024), name, created)
-    }
-
     fn of_type(kind: &KeyType, name: &str, created: u32) -> Self {
         let mut seed = [0_u8; 32];
         for (place, byte) in name.bytes().enumerate() {
@@ -76,9 +71,13 @@ impl Key {
         Self { secret: SecretKey::new(PublicKey::from_inner(inner).unwrap(), secret).unwrap() }
     }
 
-    /// The primary key of an exported, unlocked secret key.
-    pub(crate) fn exported(secret: SecretKey) -> Self {
-        Self { secret }
+    /// The same numbers under another date: another key for everybody, without the time that RSA takes.
+    pub(crate) fn again(&self, created: u32) -> Self {
+        let (public, created) = (self.secret.public_key(), Timestamp::from_secs(created));
+        let params = public.public_params().clone();
+        let inner = PubKeyInner::new(KeyVersion::V4, public.algorithm(), created, None, params).unwrap();
+        let public = PublicKey::from_inner(inner).unwrap();
+        Self { secret: SecretKey::new(public, self.secret.secret_params().clone()).unwrap() }
     }
 
     pub(crate) fn fingerprint(&self) -> Fingerprint {
@@ -96,26 +95,29 @@ impl Key {
 
     /// The key as every signature about it hashes it.
     fn hashed(&self) -> Vec<u8> {
-        let body = self.body();
-        let mut bytes = vec![0x99];
-        bytes.extend_from_slice(&u16::try_from(body.len()).unwrap().to_be_bytes());
-        bytes.extend_from_slice(&body);
-        bytes
+        hashed(&self.body())
     }
 
     /// What a certification of a user id hashes.
     pub(crate) fn certified(&self, user: &str) -> Vec<u8> {
-        let mut bytes = self.hashed();
-        bytes.push(0xB4);
-        bytes.extend_from_slice(&u32::try_from(user.len()).unwrap().to_be_bytes());
-        bytes.extend_from_slice(user.as_bytes());
-        bytes
+        certified(&self.body(), user)
     }
+}
 
-    /// The secret key packet.
-    pub(crate) fn secret_packet(&self) -> Vec<u8> {
-        packet(5, &self.secret.to_bytes().unwrap())
-    }
+fn hashed(body: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0x99];
+    bytes.extend_from_slice(&u16::try_from(body.len()).unwrap().to_be_bytes());
+    bytes.extend_from_slice(body);
+    bytes
+}
+
+/// What a certification of a user id hashes, of a key packet with this body.
+pub(crate) fn certified(body: &[u8], user: &str) -> Vec<u8> {
+    let mut bytes = hashed(body);
+    bytes.push(0xB4);
+    bytes.extend_from_slice(&u32::try_from(user.len()).unwrap().to_be_bytes());
+    bytes.extend_from_slice(user.as_bytes());
+    bytes
 }
 
 /// A signature about to be made.

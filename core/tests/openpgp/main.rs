@@ -9,4 +9,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests read fixtures and call gpg")]
 
 mod forge;
+mod gpg;
 mod rows;
+#[path = "../../../tests/support/skip.rs"]
+mod skip;

@@ -52,7 +52,9 @@ impl Case {
 
     /// The keys of one of the folders `flat`, `trusted`, `valid`, in the order of their names.
     pub(crate) fn keys(&self, folder: &str) -> impl Iterator<Item = &[u8]> {
-        let inside = move |(path, bytes): (&String, _)| path.split_once('/').is_some_and(|(of, _)| of == folder).then_some(bytes);
+        let inside = move |(path, bytes): (&String, _)| {
+            path.split_once('/').is_some_and(|(of, _)| of == folder).then_some(bytes)
+        };
         self.files.iter().filter_map(inside).map(Vec::as_slice)
     }
 

@@ -20,7 +20,8 @@ pub(crate) const NOW: u32 = MADE + 151 * DAY;
 pub(crate) const WORKER: &str = "worker <worker@example.com>";
 pub(crate) const KEEPER: &str = "keeper <keeper@example.com>";
 /// What the documents say.
-pub(crate) const TEXT: &str = "{\n  \"chainOfTrustVersion\": 1,\n  \"taskId\": \"AAAAAAAAAAAAAAAAAAAAAA\"\n}\n";
+pub(crate) const TEXT: &str =
+    "{\n  \"chainOfTrustVersion\": 1,\n  \"taskId\": \"AAAAAAAAAAAAAAAAAAAAAA\"\n}\n";
 
 pub(crate) fn worker() -> Key {
     Key::new("the worker's", CREATED)
@@ -119,8 +120,7 @@ impl Scene {
 
     /// The keeper, a worker that the keeper certified, and a document that the worker signed.
     pub(crate) fn certified(row: u16, name: &'static str) -> Self {
-        let worker_cert =
-            plain(&worker(), WORKER).signature(&certification(&worker(), WORKER, &keeper()));
+        let worker_cert = plain(&worker(), WORKER).signature(&certification(&worker(), WORKER, &keeper()));
         Self::empty(row, name)
             .file("trusted/keeper.asc", plain(&keeper(), KEEPER).armored())
             .file("valid/worker.asc", worker_cert.armored())

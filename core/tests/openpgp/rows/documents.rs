@@ -22,7 +22,11 @@ fn around() -> Vec<Case> {
     let two = Scene::flat(23, "multiple_messages");
     vec![
         after.accepted("nothing", TEXT),
-        after.clone().document(format!("{good}evil\n")).refused("", "unsigned text after the signature", "trailing-data"),
+        after.clone().document(format!("{good}evil\n")).refused(
+            "",
+            "unsigned text after the signature",
+            "trailing-data",
+        ),
         before.accepted("nothing", TEXT),
         before.clone().document(format!("evil\n{good}")).refused(
             "",
@@ -63,15 +67,14 @@ fn headers() -> Vec<Case> {
         ("text", "Hash: SHA512\nevil\n", "a line without a colon among the headers"),
         ("no_blank_line", "Hash: SHA512\n \t\u{a0}evil\n", "a line that looks empty among the headers"),
     ];
-    let refused = variants
-        .iter()
-        .map(|(name, line, what)| scene.clone().document(header(line)).refused(name, what, "clearsign-header"));
+    let refused = variants.iter().map(|(name, line, what)| {
+        scene.clone().document(header(line)).refused(name, what, "clearsign-header")
+    });
     let twins = [scene.accepted("nothing", TEXT), escaped.accepted("nothing", TEXT)];
-    let not_escaped = escaped.clone().document(header("Hash: SHA512\nNotDashEscaped: You need GnuPG\n")).refused(
-        "",
-        "a NotDashEscaped header",
-        "unsupported",
-    );
+    let not_escaped = escaped
+        .clone()
+        .document(header("Hash: SHA512\nNotDashEscaped: You need GnuPG\n"))
+        .refused("", "a NotDashEscaped header", "unsupported");
     twins.into_iter().chain(refused).chain([not_escaped]).collect()
 }
 
@@ -84,8 +87,12 @@ fn hashes() -> Vec<Case> {
     let good = document(HashAlgorithm::Sha512, "SHA512");
     let lying = Scene::flat(25, "hash_header").file("flat/worker.asc", key.clone()).document(good.clone());
     let weak = Scene::flat(31, "weak_hash").file("flat/worker.asc", key).document(good);
-    let apart = weak.clone().detached(TEXT.as_bytes(), &signature(HashAlgorithm::Sha1));
-    let apart_good = weak.clone().detached(TEXT.as_bytes(), &signature(HashAlgorithm::Sha512));
+    let beside = |hash| {
+        let sig = Sig::new(SignatureType::Binary, MADE).hash(hash);
+        weak.clone()
+            .named("weak_hash_detached")
+            .detached(TEXT.as_bytes(), &armored_signature(&sig.over(TEXT.as_bytes(), &rsa)))
+    };
     vec![
         lying.accepted("nothing", TEXT),
         lying.clone().document(document(HashAlgorithm::Sha1, "SHA512")).refused(
@@ -101,8 +108,8 @@ fn hashes() -> Vec<Case> {
             "RIPEMD-160",
             "weak-hash",
         ),
-        apart_good.named("weak_hash_detached").accepted("nothing", TEXT),
-        apart.named("weak_hash_detached").refused("", "a detached signature over SHA-1", "weak-hash"),
+        beside(HashAlgorithm::Sha512).accepted("nothing", TEXT),
+        beside(HashAlgorithm::Sha1).refused("", "a detached signature over SHA-1", "weak-hash"),
     ]
 }
 
@@ -145,9 +152,17 @@ fn blanks() -> Vec<Case> {
             "one more empty line",
             "signature",
         ),
-        scene.clone().named("trailing_blanks").document(trailing).accepted("blanks added at the end of a line", TEXT),
+        scene
+            .clone()
+            .named("trailing_blanks")
+            .document(trailing)
+            .accepted("blanks added at the end of a line", TEXT),
         scene.clone().named("crlf").document(good.replace('\n', "\r\n")).accepted("line ends as CRLF", TEXT),
-        scene.clone().named("no_line_end").document(without_end).accepted("no line end after the last line", TEXT),
+        scene
+            .clone()
+            .named("no_line_end")
+            .document(without_end)
+            .accepted("no line end after the last line", TEXT),
     ]
 }
 

@@ -10,7 +10,8 @@ use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::{RevocationCode, SignatureType, SubpacketData};
 
 pub(crate) fn cases() -> Vec<Case> {
-    [certifications(), bindings(), flags(), revoked_keys(), revoked_certifications(), false_revocations()].concat()
+    [certifications(), bindings(), flags(), revoked_keys(), revoked_certifications(), false_revocations()]
+        .concat()
 }
 
 /// The worker's certificate with what comes after its self-signature.
@@ -50,7 +51,11 @@ fn certifications() -> Vec<Case> {
         issuer.accepted("nothing", TEXT),
         to_issuer("", by(generic(), &stranger()), "certified by a stranger"),
         to_issuer("nobody", worker_with(&[]), "certified by nobody"),
-        to_issuer("claimed", by(generic().claiming(&keeper()), &stranger()), "certified by a stranger as the keeper"),
+        to_issuer(
+            "claimed",
+            by(generic().claiming(&keeper()), &stranger()),
+            "certified by a stranger as the keeper",
+        ),
         to_issuer("other_user", worker_with(&[elsewhere]), "a certification of another user id"),
         to_issuer(
             "subkey",
@@ -74,7 +79,8 @@ fn certifications() -> Vec<Case> {
 fn bindings() -> Vec<Case> {
     let (key, sub) = (worker(), subkey());
     let start = || plain(&key, WORKER).signature(&certification(&key, WORKER, &keeper()));
-    let bound_by = |sig: Sig, signer: &Key| start().subkey(&sub).signature(&sig.on_subkey(&key, &sub, signer));
+    let bound_by =
+        |sig: Sig, signer: &Key| start().subkey(&sub).signature(&sig.on_subkey(&key, &sub, signer));
     let scene = Scene::certified(34, "subkey")
         .file("valid/worker.asc", bound_by(binding(&key, &sub, Use::Sign), &key).armored())
         .document(signed(text_signature(), &sub));
@@ -103,7 +109,12 @@ fn bindings() -> Vec<Case> {
             "a binding by a stranger",
             "subkey-binding",
         ),
-        refused("no_back", bound_by(binding_with(None, Use::Sign), &key), "no back-signature", "subkey-binding"),
+        refused(
+            "no_back",
+            bound_by(binding_with(None, Use::Sign), &key),
+            "no back-signature",
+            "subkey-binding",
+        ),
         refused("foreign_back", bound_by(foreign, &key), "a back-signature by a stranger", "subkey-binding"),
         other.accepted("nothing: one of two user ids is certified", TEXT),
         other.clone().file("valid/worker.asc", users(true).armored()).refused(
@@ -130,8 +141,9 @@ fn flags() -> Vec<Case> {
         .document(signed(text_signature(), &sub));
     let primary = Scene::flat(35, "primary_flags");
     let certify_only = certificate(&key, WORKER, self_signature(Use::Certify)).armored();
-    let stale = plain(&key, WORKER)
-        .signature(&Sig::new(SignatureType::CertPositive, BOUND).usage(Use::Certify).on_user(&key, WORKER, &key));
+    let stale = plain(&key, WORKER).signature(
+        &Sig::new(SignatureType::CertPositive, BOUND).usage(Use::Certify).on_user(&key, WORKER, &key),
+    );
     vec![
         lower.accepted("nothing", TEXT),
         lower.clone().file("flat/worker.asc", with(Use::Encrypt)).refused(
@@ -174,8 +186,9 @@ fn revoked_keys() -> Vec<Case> {
         let sig = binding(&key, &sub, Use::Sign).on_subkey(&key, &sub, &key);
         plain(&key, WORKER).subkey(&sub).signature(&sig)
     };
-    let lower =
-        Scene::flat(36, "subkey").file("flat/worker.asc", bound().armored()).document(signed(text_signature(), &sub));
+    let lower = Scene::flat(36, "subkey")
+        .file("flat/worker.asc", bound().armored())
+        .document(signed(text_signature(), &sub));
     let sub_revocation = |code| {
         let sig = Sig::new(SignatureType::SubkeyRevocation, MADE - 86_400).reason(code);
         bound().signature(&sig.on_subkey(&key, &sub, &key)).armored()
@@ -185,7 +198,11 @@ fn revoked_keys() -> Vec<Case> {
         primary.accepted("nothing", TEXT),
         refused("", key_revocation(at).reason(RevocationCode::KeyCompromised), "revoked: compromised"),
         refused("no_reason", key_revocation(at), "revoked without a reason"),
-        refused("superseded", key_revocation(at).reason(RevocationCode::KeySuperseded), "superseded before it signed"),
+        refused(
+            "superseded",
+            key_revocation(at).reason(RevocationCode::KeySuperseded),
+            "superseded before it signed",
+        ),
         refused(
             "later",
             key_revocation(MADE + 86_400).reason(RevocationCode::KeyCompromised),
@@ -255,7 +272,11 @@ fn false_revocations() -> Vec<Case> {
     let certified = certified.file("valid/worker.asc", taken(&stranger()));
     vec![
         scene.accepted("a stranger's revocation in the key's name", TEXT),
-        scene.clone().file("flat/worker.asc", with(&key)).refused("", "the same revocation, made by the key", "revoked"),
+        scene.clone().file("flat/worker.asc", with(&key)).refused(
+            "",
+            "the same revocation, made by the key",
+            "revoked",
+        ),
         certified.accepted("a stranger's revocation of the certification in the keeper's name", TEXT),
         certified.clone().file("valid/worker.asc", taken(&keeper())).refused(
             "",

@@ -1,7 +1,7 @@
 //! The folders are judged as they lie there; a test sees that they are what the generator makes.
 
 use super::case::{Case, Verdict};
-use super::cast::{KEEPER, NOW, TEXT, keeper, plain, signed, text_signature, worker};
+use super::cast::{KEEPER, NOW, keeper, plain, signed, text_signature, worker};
 use super::times::flooded;
 use scriptworker_core::openpgp::{Certificate, Keyring, SignaturePolicy};
 use scriptworker_core::time::UnixMillis;
@@ -64,7 +64,12 @@ fn every_refused_folder_has_a_valid_twin_that_differs_only_by_the_tampering() {
         let prefix = format!("{:03}_", case.expected.row);
         assert!(case.name.starts_with(&prefix), "{}: expected its row {prefix} in its name", case.name);
         let refused = matches!(case.expected.verdict, Verdict::Reject(_));
-        assert_eq!(refused, case.name.ends_with("_fail"), "{}: `_fail` says whether it is refused", case.name);
+        assert_eq!(
+            refused,
+            case.name.ends_with("_fail"),
+            "{}: `_fail` says whether it is refused",
+            case.name
+        );
         let Some(twin) = case.twin() else { continue };
         let twin = all.get(twin).unwrap_or_else(|| panic!("{}: expected the valid twin {twin}", case.name));
         assert_eq!(twin.expected.verdict, Verdict::Accept, "{}", twin.name);
@@ -103,7 +108,12 @@ fn row_039_floods_in_full_size() {
         let refusal = keyring.verify_clear_signed(document.as_bytes(), at).err();
         assert_eq!(refusal.as_ref().map(|refusal| refusal.code()), expected);
         // two seconds on a machine of its own; what must not happen is that it takes as long as checking them all
-        assert!(made.elapsed() < Duration::from_secs(20), "took {:?} of {:?}", made.elapsed(), started.elapsed());
+        assert!(
+            made.elapsed() < Duration::from_secs(20),
+            "took {:?} of {:?}",
+            made.elapsed(),
+            started.elapsed()
+        );
     }
 }
 
@@ -144,9 +154,9 @@ fn judge(case: &Case) -> Result<(), String> {
     let (keyring, at) = (keyring(case), case.expected.at);
     let found = match case.files.get("document.asc") {
         Some(document) => keyring.verify_clear_signed(document, at).map(|signed| Some(signed.text)),
-        None => keyring
-            .verify_detached(&case.files["document"], &case.files["document.sig"], at)
-            .map(|_| None),
+        None => {
+            keyring.verify_detached(&case.files["document"], &case.files["document.sig"], at).map(|_| None)
+        }
     };
     match (&case.expected.verdict, found) {
         (Verdict::Accept, Ok(Some(text))) if text != case.files["text"] => {

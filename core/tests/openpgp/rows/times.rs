@@ -2,8 +2,8 @@
 
 use super::case::Case;
 use super::cast::{
-    BOUND, CREATED, KEEPER, MADE, NOW, Scene, TEXT, WORKER, binding, certificate, certification, keeper, plain,
-    self_signature, signed, stranger, subkey, text_signature, worker,
+    BOUND, CREATED, KEEPER, MADE, NOW, Scene, TEXT, WORKER, binding, certificate, certification, keeper,
+    plain, self_signature, signed, stranger, subkey, text_signature, worker,
 };
 use crate::forge::{Cert, Key, Sig, Use};
 use pgp::crypto::hash::HashAlgorithm;
@@ -32,13 +32,18 @@ fn times() -> Vec<Case> {
     let lower = Scene::flat(38, "expired_subkey")
         .file("flat/worker.asc", with_subkey(1000))
         .document(signed(text_signature(), &sub));
-    let ends = Scene::flat(38, "expired_signature").document(signed(text_signature().lasting(1000 * DAY), &key));
+    let ends =
+        Scene::flat(38, "expired_signature").document(signed(text_signature().lasting(1000 * DAY), &key));
     vec![
         scene.accepted("nothing", TEXT),
         scene.clone().document(made(CREATED - DAY)).refused("before_key", "made before the key", "time"),
         scene.clone().document(made(NOW + 30 * DAY)).refused("future", "made in the future", "time"),
         late.accepted("nothing: the key expires later", TEXT),
-        late.clone().file("flat/worker.asc", lasting(300)).refused("", "the key had expired when it signed", "time"),
+        late.clone().file("flat/worker.asc", lasting(300)).refused(
+            "",
+            "the key had expired when it signed",
+            "time",
+        ),
         lower.accepted("nothing: the subkey expires later", TEXT),
         lower.clone().file("flat/worker.asc", with_subkey(300)).refused(
             "",
@@ -150,7 +155,8 @@ fn old() -> Vec<Case> {
 /// 148, 149: keys as they really are deployed.
 fn pinned() -> Vec<Case> {
     let key = worker();
-    let lasting = certificate(&key, WORKER, self_signature(Use::CertifyAndSign).key_lasting(400 * DAY)).armored();
+    let lasting =
+        certificate(&key, WORKER, self_signature(Use::CertifyAndSign).key_lasting(400 * DAY)).armored();
     let legacy = Scene::flat(148, "legacy_key").file("flat/worker.asc", lasting);
     let rsa = Key::rsa("the worker's RSA", CREATED);
     let sub = Key::rsa("the worker's other RSA", CREATED);
