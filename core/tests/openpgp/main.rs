@@ -6,7 +6,7 @@
     clippy::indexing_slicing,
     reason = "tests"
 )]
-#![expect(clippy::disallowed_methods, reason = "tests read fixtures and call gpg")]
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests read fixtures and call gpg")]
 
 mod forge;
 mod gpg;
