@@ -10,7 +10,7 @@
 //! | [`task`] | whether a claimed task definition can be run at all, and within which limits |
 //! | [`client`] | what a script needs: its task, its configuration, schemas, artifact addresses, upstream artifacts |
 //! | [`retry`] | which failed call may be repeated, and when |
-//! | [`json`] | JSON as scripts and people read it |
+//! | [`json`] | JSON as scripts and people read it, and as documents from strangers are read |
 //! | [`openpgp`] | which OpenPGP keys and signatures count, and why not |
 //! | [`ed25519`] | ed25519 keys and signatures, and which key is accepted for what and when |
 //! | [`ids`] | the identifiers of Taskcluster as types that refuse to be just strings |
