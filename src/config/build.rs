@@ -2,6 +2,7 @@
 
 use super::directories::{self, Directories, Place};
 use super::environment::Environment;
+use super::keyrings;
 use super::keys::Generation;
 use super::problem::{ConfigProblem, Rule};
 use super::spots::Spots;
@@ -55,6 +56,14 @@ pub(super) struct Raw {
     max_concurrent_uploads: usize,
     live_log_link: bool,
     scrub_environment: bool,
+    pub(super) base_gpg_home_dir: Option<String>,
+    pub(super) gpg_homedirs: HashMap<String, config::Value>,
+    pub(super) gpg_lockfile: String,
+    pub(super) git_key_repo_dir: Option<String>,
+    pub(super) git_key_repo_url: String,
+    pub(super) git_commit_signing_pubkey_dir: Option<String>,
+    pub(super) last_good_git_revision_file: String,
+    pub(super) keyring_update_interval: u64,
 }
 
 /// What the builder knows besides the values.
@@ -85,6 +94,8 @@ pub(super) fn build(
     let reversed_statuses = reversed_statuses(&raw.reversed_statuses, problems, warnings);
     check_script(&raw.task_script, problems);
     let dirs = directories(raw, &around, problems, warnings);
+    let given = |key: &str| around.spots.find(key).is_some();
+    let keyrings = keyrings::build(raw, around.env, given, problems);
     if raw.verify_chain_of_trust
         && raw.cot_product.is_none()
         && around.generation == Generation::Current
@@ -122,6 +133,7 @@ pub(super) fn build(
         artifact_expiration_hours: raw.artifact_expiration_hours,
         sign_chain_of_trust: raw.sign_chain_of_trust,
         verify_chain_of_trust: raw.verify_chain_of_trust,
+        keyrings: keyrings?,
         shutdown_timeout: Duration::from_secs(raw.shutdown_timeout),
         kill_grace: Duration::from_secs(raw.kill_grace),
         kill_first_signal: if raw.kill_first_signal == "INT" { FirstSignal::Int } else { FirstSignal::Term },
