@@ -91,13 +91,19 @@ fn roles(directory: &Path, keepers: &Keepers, subjects: &[Subject]) -> Vec<Role>
     trusted.trust(&own, &all);
     flat.trust(&own, &[]);
     let parse = |bytes: &Vec<u8>| Certificate::parse(bytes).expect("a certificate");
-    let certificates = || subjects.iter().map(|subject| parse(&subject.certificate)).collect::<Vec<_>>();
+    let keepers = || roots.iter().map(parse);
+    let certificates = || subjects.iter().map(|subject| parse(&subject.certificate));
+    // gpg has the keepers everywhere: whom a key names as its revoker is to be found there
+    let everyone = || certificates().chain(keepers()).collect();
     let policy = SignaturePolicy::default;
-    let roots = roots.iter().map(parse).collect();
     vec![
-        Role { name: "flat", gpg: flat, ours: Keyring::flat(certificates(), policy()) },
-        Role { name: "trusted", gpg: trusted, ours: Keyring::signed(certificates(), Vec::new(), policy()) },
-        Role { name: "valid", gpg: valid, ours: Keyring::signed(roots, certificates(), policy()) },
+        Role { name: "flat", gpg: flat, ours: Keyring::flat(everyone(), policy()) },
+        Role { name: "trusted", gpg: trusted, ours: Keyring::signed(everyone(), Vec::new(), policy()) },
+        Role {
+            name: "valid",
+            gpg: valid,
+            ours: Keyring::signed(keepers().collect(), certificates().collect(), policy()),
+        },
     ]
 }
 
