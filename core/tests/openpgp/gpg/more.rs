@@ -9,10 +9,13 @@ use pgp::types::{RevocationKey, RevocationKeyClass};
 const USER: &str = "worker <worker@example.com>";
 const SECOND: &str = "second <second@example.com>";
 
+/// A situation's name, and how its certificate is made.
+type Made = (&'static str, fn(&Key, &Keepers) -> Cert);
+
 /// All of them.
 pub(crate) fn more(keepers: &Keepers) -> Vec<Subject> {
     let sound = |name: &str| Key::new(name, CREATED);
-    let all: [(&str, fn(&Key, &Keepers) -> Cert); 12] = [
+    let all: [Made; 12] = [
         ("user-id-revoked", user_id_revoked),
         ("one-user-id-revoked", one_user_id_revoked),
         ("other-user-id", other_user_id),
@@ -28,7 +31,7 @@ pub(crate) fn more(keepers: &Keepers) -> Vec<Subject> {
         ("designated-revoker", designated_revoker),
         ("no-self-signature", no_self_signature),
     ];
-    let make = |(name, make): &(&str, fn(&Key, &Keepers) -> Cert)| {
+    let make = |(name, make): &Made| {
         let key = sound(name);
         subject(name, &key, &make(&key, keepers), Sig::new)
     };
