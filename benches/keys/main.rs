@@ -17,7 +17,6 @@
     clippy::print_stdout,
     clippy::print_stderr,
     clippy::disallowed_methods,
-    clippy::cast_precision_loss,
     reason = "a program for developers, which ends at the first thing that is not as it should be"
 )]
 #![expect(dead_code, reason = "the tests of the core use more of the forge")]
