@@ -4,15 +4,17 @@
 use super::super::{Case, Judgement, judge, needs};
 use crate::cot::chain::{ChainLimits, Subject};
 use crate::cot::evidence::{Answer, Evidence, StoredArtifact};
+use crate::cot::implementation::Implementation;
 use crate::cot::keys::Keys;
 use crate::cot::need::{GitHubObject, Need};
-use crate::cot::policy::{CURRENT, Policy};
+use crate::cot::policy::{CLASSIC, CURRENT, Policy};
 use crate::cot::reason::Reason;
 use crate::cot::task::Definition;
 use crate::cot::template::{InProcess, Rendering, render};
 use crate::ed25519::PrivateKey;
 use crate::ids::TaskId;
 use crate::json::{DocumentKind, format_json};
+use crate::openpgp::{Expiry, KeyAlgorithm, KeyOwner, KeyPlan, Keyring, SecretKey, SignaturePolicy};
 use crate::time::UnixMillis;
 use crate::yaml;
 use rand::SeedableRng;
@@ -43,6 +45,10 @@ pub(super) struct World {
     pub(super) bodies: BTreeMap<&'static str, Value>,
     /// Which key signs for a task.
     pub(super) signers: BTreeMap<&'static str, PrivateKey>,
+    /// The same in the classic generation.
+    pub(super) clear_signers: BTreeMap<&'static str, SecretKey>,
+    /// The keyrings of the classic generation.
+    pub(super) keyrings: BTreeMap<Implementation, Keyring>,
     /// Artifacts by task and name.
     pub(super) artifacts: BTreeMap<(&'static str, String), Vec<u8>>,
     /// Changes to signed documents, after they were signed.
@@ -88,6 +94,16 @@ tasks:
 
 pub(super) fn key(number: u64) -> PrivateKey {
     PrivateKey::generate(&mut StdRng::seed_from_u64(number))
+}
+
+pub(super) fn openpgp_key(number: u64) -> SecretKey {
+    let plan = KeyPlan {
+        owner: KeyOwner::of_worker("worker", "host.example.com").unwrap(),
+        algorithm: KeyAlgorithm::Ed25519,
+        expiry: Expiry::Never,
+    };
+    let made = UnixMillis::parse("2026-01-01T00:00:00Z").unwrap();
+    SecretKey::generate(&plan, made, &mut StdRng::seed_from_u64(number)).unwrap()
 }
 
 pub(super) fn id(text: &str) -> TaskId {
@@ -161,6 +177,8 @@ impl World {
             ]),
             bodies: BTreeMap::new(),
             signers: [DECISION, IMAGE, BUILD].map(|task| (task, key(1))).into(),
+            clear_signers: BTreeMap::new(),
+            keyrings: BTreeMap::new(),
             artifacts: BTreeMap::from([
                 ((DECISION, "public/task-graph.json".to_owned()), graph.to_string().into_bytes()),
                 ((IMAGE, "public/image.tar.zst".to_owned()), b"an image".to_vec()),
@@ -184,6 +202,38 @@ impl World {
         });
         world.policy["shared_ed25519_public_keys"] = json!([]);
         world.attest();
+        world
+    }
+
+    /// The same release, ten years ago: clear-signed, its decision task known by its command.
+    pub(super) fn classic() -> Self {
+        let mut world = Self::new();
+        world.policy = yaml::read_strict(CLASSIC.as_bytes(), DocumentKind::Policy).unwrap();
+        let key = openpgp_key(1);
+        let keyring = Keyring::flat(vec![key.certificate().clone()], SignaturePolicy::default());
+        world.keyrings.insert(Implementation::DockerWorker, keyring);
+        world.signers.clear();
+        world.clear_signers = [DECISION, IMAGE, BUILD].map(|task| (task, openpgp_key(1))).into();
+        let in_pool = |task: &mut Value, provisioner: &str, worker: &str| {
+            task["provisionerId"] = json!(provisioner);
+            task["workerType"] = json!(worker);
+        };
+        world.change_task(IMAGE, |task| in_pool(task, "aws-provisioner-v1", "gecko-images"));
+        world.change_task(SIGNING, |task| in_pool(task, "scriptworker-prov-v1", "signing-linux-v1"));
+        let digest = |task: &str, policy: &Value| {
+            policy["products"]["firefox"]["docker_image_allowlists"][task][0].clone()
+        };
+        let decision = world.tasks.get_mut(DECISION).unwrap();
+        in_pool(decision, "aws-provisioner-v1", "gecko-decision");
+        let shell =
+            "cd /home/worker/checkouts/gecko && ./mach --log-no-times taskgraph decision --pushlog-id='1'";
+        decision["payload"]["command"] =
+            json!(["/home/worker/bin/run-task", "--vcs-checkout=/x", "--", "bash", "-cx", shell]);
+        world.attest();
+        for (task, list) in [(DECISION, "decision"), (IMAGE, "docker-image")] {
+            let allowed = digest(list, &world.policy);
+            world.bodies.get_mut(task).unwrap()["environment"] = json!({"imageHash": allowed});
+        }
         world
     }
 
@@ -230,6 +280,10 @@ impl World {
             "public/chain-of-trust.json.sig" => {
                 self.signers.get(task).map(|key| key.sign(&body()).as_bytes().to_vec())
             }
+            "public/chainOfTrust.json.asc" => self.clear_signers.get(task).map(|key| {
+                let at = UnixMillis::parse("2026-11-25T20:30:00Z").unwrap();
+                key.clear_sign(&body(), at, &mut StdRng::seed_from_u64(5)).unwrap().into_bytes()
+            }),
             _ => self.artifacts.get(&(task, name.to_owned())).cloned(),
         };
         match self.damage {
@@ -303,8 +357,7 @@ impl World {
         let policy = Policy::from_value(self.policy.clone()).unwrap();
         let task = Definition::from_value(self.tasks[SIGNING].clone()).unwrap();
         let subject = Subject { id: id(SIGNING), task_type: "signing".to_owned(), task };
-        let keyrings = BTreeMap::new();
-        let keys = Keys { openpgp: &keyrings, ed25519: &policy.keys, check: self.check_signatures };
+        let keys = Keys { openpgp: &self.keyrings, ed25519: &policy.keys, check: self.check_signatures };
         let case = Case {
             subject: &subject,
             attested: false,
