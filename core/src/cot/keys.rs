@@ -85,3 +85,27 @@ impl Keys<'_> {
 fn of_code(code: &str) -> Reason {
     Reason::from_code(code).unwrap_or(Reason::Signature)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every code that the key side can give, as its sources have them: a new one needs an entry in the table of reasons.
+    #[test]
+    fn every_code_of_the_key_side_is_a_reason() {
+        let sources = [include_str!("../openpgp/refusal.rs"), include_str!("../ed25519/trust.rs")];
+        let mut codes = Vec::new();
+        for source in sources {
+            for body in source.split("pub fn code(").skip(1) {
+                let body = body.split("\n    }\n").next().unwrap();
+                codes.extend(body.split("=> \"").skip(1).map(|rest| rest.split('"').next().unwrap()));
+            }
+        }
+        // the warnings of keys are no refusals
+        codes.retain(|code| *code != "weak-self-signature");
+        assert!(codes.len() > 20, "{codes:?}");
+        for code in codes {
+            assert!(Reason::from_code(code).is_some(), "{code}");
+        }
+    }
+}
