@@ -18,10 +18,12 @@
 //! | [`digest`] | digests as attestations write them |
 //! | [`ids`] | the identifiers of Taskcluster as types that refuse to be just strings |
 //! | [`scope`] | which scopes satisfy which |
+//! | [`yaml`] | YAML with one meaning, as templates and parameters are written in it |
 //! | [`time`] | dates on the wire and milliseconds inside |
 //! | [`secret`] | text that is never printed and is wiped when dropped |
 
 pub mod client;
+pub mod cot;
 pub mod digest;
 pub mod ed25519;
 pub mod ids;
@@ -35,3 +37,4 @@ pub mod source_url;
 pub mod task;
 pub mod time;
 pub mod upstream_path;
+pub mod yaml;
