@@ -10,6 +10,7 @@
 //! | [`task`], [`status`], [`attested`] | the documents that rules look at, read strictly |
 //! | [`need`], [`evidence`] | what has to be known, and what is |
 //! | [`keys`] | whose signatures count |
+//! | [`policy`] | what the rules take as given, as data |
 //! | [`template`] | renders a source tree's template |
 //! | [`role`] | what a type of task is in a chain |
 //! | [`finding`], [`reason`] | what is wrong |
@@ -22,6 +23,7 @@ pub mod examine;
 pub mod finding;
 pub mod keys;
 pub mod need;
+pub mod policy;
 pub mod reason;
 pub mod role;
 mod rules;

@@ -22,7 +22,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("expires", r#""soon""#, r#"expires: expected an RFC 3339 date-time, found "soon""#),
     ("task_types/signing", r#""any""#, r#"task_types.signing: expected decision, action, docker-image, scriptworker or plain, found "any""#),
     ("task_types/a:b", r#""plain""#, r#"task_types["a:b"]: expected a type without a colon, and none called parent, found this one"#),
-    ("pools/0/implementation", r#""taskcluster-worker""#, r#"pools[0].implementation: expected docker-worker, generic-worker or scriptworker, found "taskcluster-worker""#),
+    ("pools/0/implementation", r#""taskcluster-worker""#, r#"pools[0].implementation: expected docker-worker, generic-worker, scriptworker, found "taskcluster-worker""#),
     ("pools/0/pool", r#""a/b/c""#, r#"pools[0].pool: expected a pool such as gecko-3/b-linux, perhaps with *, found "a/b/c""#),
     ("attestations/docker-worker", r#"[{"form": "gpg"}]"#, r#"attestations.docker-worker[0].form: expected openpgp or ed25519, found "gpg""#),
     ("attestations/docker-worker", r#"[{"form": "openpgp", "from": "2020-01-01T00:00:00Z", "until": "2019-01-01T00:00:00Z"}]"#, r#"attestations.docker-worker[0]: expected a time that begins before it ends, found the contrary"#),
@@ -53,7 +53,10 @@ fn each_mistake_is_named_with_its_path() {
         assert_eq!(mistake(&path.split('/').collect::<Vec<_>>(), value), *expected);
     }
     let unknown = mistake(&["products", "firefox", "valid_task_for"], Some(json!([])));
-    assert!(unknown.starts_with("products.firefox.valid_task_for: expected no key but cot_product_type,"), "{unknown}");
+    assert!(
+        unknown.starts_with("products.firefox.valid_task_for: expected no key but cot_product_type,"),
+        "{unknown}"
+    );
     let path = ["products", "firefox", "trusted_vcs_rules", "0", "path_regexes", "0"];
     let expression = mistake(&path, Some(json!("(?P<path>")));
     let expected = "path_regexes[0]: expected a regular expression, found \"regex parse error";
