@@ -9,6 +9,7 @@
 //! | [`run`] | the life of one run: which event leads to which effects, which status wins, when to claim and reclaim |
 //! | [`task`] | whether a claimed task definition can be run at all, and within which limits |
 //! | [`client`] | what a script needs: its task, its configuration, schemas, artifact addresses, upstream artifacts |
+//! | [`cot`] | what a worker attests about a run |
 //! | [`retry`] | which failed call may be repeated, and when |
 //! | [`json`] | JSON as scripts and people read it |
 //! | [`ed25519`] | ed25519 keys and signatures, and which key is accepted for what and when |
@@ -18,6 +19,7 @@
 //! | [`secret`] | text that is never printed and is wiped when dropped |
 
 pub mod client;
+pub mod cot;
 pub mod ed25519;
 pub mod ids;
 pub mod json;
