@@ -6,6 +6,7 @@ pub mod cli;
 pub mod config;
 pub mod embedded_queue;
 pub mod fsio;
+pub mod key_files;
 pub mod messages;
 pub mod process;
 mod random;
