@@ -118,9 +118,11 @@ impl World {
                 if self.script_alive {
                     self.ending = match end {
                         ScriptEnd::Exited { by_itself: true, .. } => Some(Ending::Natural),
-                        ScriptEnd::Exited { .. } if self.told_why == Some(StopCause::TimeLimit) => {
-                            Some(Ending::TimeLimit)
-                        }
+                        ScriptEnd::Exited { .. } => match self.told_why {
+                            None => Some(Ending::Natural),
+                            Some(StopCause::TimeLimit) => Some(Ending::TimeLimit),
+                            Some(_) => None,
+                        },
                         _ => None,
                     };
                     self.script_green = match end {

@@ -10,6 +10,7 @@ use crate::actors::supervisor::{EXIT_SOFTWARE, Supervisor};
 use crate::config::{self, CredentialsConfig, Environment, Loaded};
 use crate::messages::{Notice, Post};
 use crate::process::reap_orphans_as_init;
+use crate::signing::{Attester, CannotSign};
 use crate::taskcluster::{Auth, Credentials, Http, HttpConfig, HttpError, InvalidUrl, RootUrl};
 use crate::telemetry;
 use crate::telemetry::watchdog::{self, Act};
@@ -39,6 +40,8 @@ enum StartError {
     Http(#[from] HttpError),
     #[error(transparent)]
     Directory(#[from] DirectoryError),
+    #[error("open what attestations are signed with:\n{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Keys(Vec<CannotSign>),
     #[error("listen to signals: {0}")]
     Signals(#[source] io::Error),
     #[error("start the watchdog: {0}")]
@@ -103,6 +106,7 @@ fn serve(loaded: Loaded, system: &SystemRunner, signals: Signals) -> Result<u8, 
     let version = env!("CARGO_PKG_VERSION");
     let (queue, worker) = (&config.task_queue_id, &config.worker_id);
     tracing::info!(version, config = %config.file.display(), root_url = config.root_url(), %queue, %worker, "scriptworker starts");
+    let attester = Arc::new(Attester::open(&config).map_err(StartError::Keys)?);
     // what an earlier life left there belongs to no run (worker.md 11)
     wipe(&config)?;
     let crew_config = Arc::new(config);
@@ -118,6 +122,7 @@ fn serve(loaded: Loaded, system: &SystemRunner, signals: Signals) -> Result<u8, 
             heartbeat: heartbeat.handle(),
             work: work.handle(),
             root_url,
+            attester,
             auth: Auth::fixed(own_credentials(credentials)),
             http,
         };

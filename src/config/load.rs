@@ -52,6 +52,8 @@ pub struct Inspection {
     pub settings: Vec<Setting>,
     /// Which scheme the file is written for.
     pub generation: Generation,
+    /// Where keys stand in the file.
+    spots: Spots,
     /// The result, notes aside.
     parts: Option<(Config, CredentialsConfig)>,
 }
@@ -69,6 +71,22 @@ pub fn load(path: Option<&Path>, env: &Environment) -> Result<Loaded, ConfigErro
     }
 }
 
+impl Inspection {
+    /// The configuration, notes aside; `None` when it has mistakes.
+    pub fn config(&self) -> Option<&Config> {
+        self.parts.as_ref().map(|(config, _)| config)
+    }
+
+    /// A finding about a file that a key names, made by whoever opened it. That it is `missing` is a note: the
+    /// configuration may be checked where it is not deployed.
+    pub fn unusable_file(&self, key: &str, missing: bool, found: &str) -> ConfigProblem {
+        let rule = if missing { Rule::FileMissing } else { Rule::UnusableFile };
+        let expected = "a file that can be used";
+        let problem = ConfigProblem::new(rule, key, expected, found).at(self.spots.find(key));
+        ConfigProblem { file: Some(self.file.clone()), ..problem }
+    }
+}
+
 /// Goes the same way as [`load`] and keeps what it saw.
 pub fn inspect(path: Option<&Path>, env: &Environment) -> Inspection {
     let file = env.cwd.join(path.unwrap_or(Path::new(DEFAULT_FILE)));
@@ -78,6 +96,7 @@ pub fn inspect(path: Option<&Path>, env: &Environment) -> Inspection {
         warnings: Vec::new(),
         settings: Vec::new(),
         generation: Generation::Current,
+        spots: Spots::default(),
         parts: None,
     };
     inspection.parts = inspect_parts(&mut inspection, env);
@@ -142,6 +161,7 @@ fn inspect_parts(inspection: &mut Inspection, env: &Environment) -> Option<(Conf
     spots.locate(warnings);
     blame_the_environment(&checked, env, problems);
     blame_the_environment(&checked, env, warnings);
+    inspection.spots = spots;
     Some((config?, credentials?.0))
 }
 

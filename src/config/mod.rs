@@ -16,12 +16,14 @@
 //! | `credentials` | the four sources of the worker's own credentials |
 //! | `load` | the whole way, and the merge |
 //! | `build`, `directories` | rules beyond types; which directory may lie in which |
+//! | `attestation` | the keys about what is attested, and with which keys |
 //! | `typed` | the result |
 //! | `settings` | the effective values with their origin, for showing |
 //! | `script_config` | what the script's own configuration must have in common with the worker's |
 //! | `unsupported` | what this version must refuse to start with |
 //! | `problem` | findings as facts |
 
+mod attestation;
 mod build;
 mod check;
 mod credentials;
@@ -39,6 +41,7 @@ mod tree;
 mod typed;
 mod unsupported;
 
+pub use attestation::{AttestationConfig, OpenPgpKeyFiles, SignatureScheme, SigningKeyFiles};
 pub use credentials::CredentialsConfig;
 pub use environment::{Environment, VARIABLES};
 pub use keys::{BuiltIn, Generation, KEYS, KeySpec, Kind, RENAMED, State, find as find_key, is_secret};

@@ -2,7 +2,9 @@
 
 use crate::actors::RunCredentials;
 use scriptworker_core::ids::RunKey;
+use scriptworker_core::run::Ending;
 use scriptworker_core::time::UnixMillis;
+use serde_json::value::RawValue;
 use std::sync::Arc;
 
 /// Upload every file of the artifact directory.
@@ -19,6 +21,24 @@ pub struct UploadArtifacts {
     pub credentials: Arc<RunCredentials>,
 }
 
-/// End the upload early.
+/// State, sign and upload what the run made: after [`UploadArtifacts`], of which the Uploader keeps the digests.
+pub struct Attest {
+    /// Which run.
+    pub key: RunKey,
+    /// How its script ended.
+    pub ending: Ending,
+    /// The task definition, exactly as it was claimed.
+    pub definition: Arc<RawValue>,
+    /// The worker group, as the claim says it.
+    pub worker_group: String,
+    /// When the task, and with it every artifact, expires.
+    pub task_expires: UnixMillis,
+    /// When the queue gave us the claim, by its own clock.
+    pub claimed_at: UnixMillis,
+    /// The run's credentials.
+    pub credentials: Arc<RunCredentials>,
+}
+
+/// End the upload, or the attesting, early.
 #[derive(Debug)]
 pub struct AbortUpload;

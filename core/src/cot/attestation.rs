@@ -14,6 +14,15 @@ use std::collections::BTreeMap;
 /// The schema that every worker of both generations bundles.
 const V1: &str = include_str!("attestation_v1.schema.json");
 
+/// The artifact in the classic form: the body, clear-signed with OpenPGP.
+pub const CLASSIC_NAME: &str = "public/chainOfTrust.json.asc";
+/// The artifact in the current form: the body alone.
+pub const CURRENT_NAME: &str = "public/chain-of-trust.json";
+/// The ed25519 signature of the current form.
+pub const CURRENT_SIGNATURE_NAME: &str = "public/chain-of-trust.json.sig";
+/// The names that belong to the worker: no artifact of a script has one, and no attestation states one.
+pub const ATTESTATION_NAMES: [&str; 3] = [CLASSIC_NAME, CURRENT_NAME, CURRENT_SIGNATURE_NAME];
+
 /// The version that is written.
 const VERSION: u8 = 1;
 

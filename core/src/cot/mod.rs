@@ -8,5 +8,6 @@
 mod attestation;
 
 pub use attestation::{
-    Attestation, AttestationBody, AttestationError, AttestationSchema, Digest, HashAlgorithm, SchemaFileError,
+    ATTESTATION_NAMES, Attestation, AttestationBody, AttestationError, AttestationSchema, CLASSIC_NAME,
+    CURRENT_NAME, CURRENT_SIGNATURE_NAME, Digest, HashAlgorithm, SchemaFileError,
 };

@@ -16,9 +16,14 @@ impl Ending {
     /// claim or a fault of ours, nor for a script that never started or whose end nobody saw.
     pub(super) fn of(stop: Option<StopCause>, end: ScriptEnd) -> Option<Self> {
         match (end, stop) {
-            (ScriptEnd::Exited { by_itself: true, .. }, _) => Some(Self::Natural),
+            (ScriptEnd::Exited { by_itself: true, .. }, _) | (ScriptEnd::Exited { .. }, None) => {
+                Some(Self::Natural)
+            }
             (ScriptEnd::Exited { by_itself: false, .. }, Some(StopCause::TimeLimit)) => Some(Self::TimeLimit),
-            (ScriptEnd::Exited { by_itself: false, .. }, _)
+            (
+                ScriptEnd::Exited { by_itself: false, .. },
+                Some(StopCause::Shutdown | StopCause::ClaimLost | StopCause::WorkerFault),
+            )
             | (ScriptEnd::NotStarted | ScriptEnd::Deadline | ScriptEnd::Unknown, _) => None,
         }
     }
