@@ -11,7 +11,8 @@
 //! | [`client`] | what a script needs: its task, its configuration, schemas, artifact addresses, upstream artifacts |
 //! | [`cot`] | what a worker attests about a run |
 //! | [`retry`] | which failed call may be repeated, and when |
-//! | [`json`] | JSON as scripts and people read it |
+//! | [`json`] | JSON as scripts and people read it, and as documents from strangers are read |
+//! | [`openpgp`] | which OpenPGP keys and signatures count, and why not |
 //! | [`ed25519`] | ed25519 keys and signatures, and which key is accepted for what and when |
 //! | [`ids`] | the identifiers of Taskcluster as types that refuse to be just strings |
 //! | [`scope`] | which scopes satisfy which |
@@ -23,6 +24,7 @@ pub mod cot;
 pub mod ed25519;
 pub mod ids;
 pub mod json;
+pub mod openpgp;
 pub mod retry;
 pub mod run;
 pub mod scope;

@@ -5,6 +5,7 @@
 
 use crate::config::{self, ConfigProblem, DEFAULT_FILE, Environment, Inspection};
 use crate::signing::{Attester, CannotSign};
+use scriptworker_core::time::UnixMillis;
 use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -68,7 +69,8 @@ pub(super) fn check_config(options: &Options) -> ExitCode {
 
 /// What is wrong with the files that signing needs.
 fn key_files(inspection: &Inspection) -> Vec<ConfigProblem> {
-    let opened = inspection.config().map(Attester::open);
+    let now = UnixMillis(chrono::Utc::now().timestamp_millis());
+    let opened = inspection.config().map(|config| Attester::open(config, now));
     let problems = opened.and_then(Result::err).unwrap_or_default();
     let finding = |problem: &CannotSign| {
         inspection.unusable_file(problem.key, problem.is_missing(), &problem.error.to_string())

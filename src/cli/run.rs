@@ -16,6 +16,7 @@ use crate::telemetry;
 use crate::telemetry::watchdog::{self, Act};
 use actix_rt::{Arbiter, System, SystemRunner};
 use scriptworker_core::run;
+use scriptworker_core::time::UnixMillis;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
@@ -106,7 +107,10 @@ fn serve(loaded: Loaded, system: &SystemRunner, signals: Signals) -> Result<u8, 
     let version = env!("CARGO_PKG_VERSION");
     let (queue, worker) = (&config.task_queue_id, &config.worker_id);
     tracing::info!(version, config = %config.file.display(), root_url = config.root_url(), %queue, %worker, "scriptworker starts");
-    let attester = Arc::new(Attester::open(&config).map_err(StartError::Keys)?);
+    let attester = Arc::new(
+        Attester::open(&config, UnixMillis(chrono::Utc::now().timestamp_millis()))
+            .map_err(StartError::Keys)?,
+    );
     // what an earlier life left there belongs to no run (worker.md 11)
     wipe(&config)?;
     let crew_config = Arc::new(config);

@@ -6,12 +6,15 @@
 use super::keys::{self, CannotSign, Opened};
 use crate::artifacts::body::{Preparation, PreparedArtifact};
 use crate::config::{Config, SignatureScheme};
+use rand::rngs::OsRng;
 use scriptworker_core::cot::{
     Attestation, AttestationBody, AttestationError, CLASSIC_NAME, CURRENT_NAME, CURRENT_SIGNATURE_NAME,
     Digest, HashAlgorithm,
 };
 use scriptworker_core::ids::{ArtifactName, InvalidId, RunKey, WorkerId};
+use scriptworker_core::openpgp::SignError;
 use scriptworker_core::run::{Ending, TaskStatus};
+use scriptworker_core::time::UnixMillis;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
@@ -50,6 +53,9 @@ pub enum AttestError {
     /// A name of ours is no artifact name.
     #[error("name the attestation: {0}")]
     Name(#[from] InvalidId),
+    /// The key does not sign, such as one that has expired meanwhile.
+    #[error("sign the attestation: {0}")]
+    Sign(#[from] SignError),
     /// Signing is asked for, and there is no key for this form.
     #[error("no key to sign {name} with")]
     NoKey {
@@ -63,17 +69,17 @@ impl AttestError {
     pub fn status(&self) -> TaskStatus {
         match self {
             Self::Body(error) => error.status(),
-            Self::Name(_) | Self::NoKey { .. } => TaskStatus::InternalError,
+            Self::Name(_) | Self::Sign(_) | Self::NoKey { .. } => TaskStatus::InternalError,
         }
     }
 }
 
 impl Attester {
-    /// Opens keys and schema. Blocks.
+    /// Opens keys and schema; the keys have to be good for signing at `now`. Blocks.
     ///
     /// # Errors
     /// Everything that is wrong, at once.
-    pub fn open(config: &Config) -> Result<Self, Vec<CannotSign>> {
+    pub fn open(config: &Config, now: UnixMillis) -> Result<Self, Vec<CannotSign>> {
         let attestation = &config.attestation;
         Ok(Self {
             worker_id: config.worker_id.clone(),
@@ -81,7 +87,7 @@ impl Attester {
             scheme: attestation.scheme,
             algorithm: attestation.algorithm,
             signs: config.sign_chain_of_trust,
-            opened: keys::open(attestation)?,
+            opened: keys::open(attestation, now)?,
         })
     }
 
@@ -95,8 +101,13 @@ impl Attester {
         self.scheme.is_classic()
     }
 
-    /// Makes the artifacts. After a time-out there is the classic form only, whatever else is configured. Blocks.
-    pub fn make(&self, run: &Run<'_>, how: &Preparation) -> Result<Vec<PreparedArtifact>, AttestError> {
+    /// Makes the artifacts; `at` is the time of the signature. After a time-out there is the classic form only, whatever else is configured. Blocks.
+    pub fn make(
+        &self,
+        run: &Run<'_>,
+        at: UnixMillis,
+        how: &Preparation,
+    ) -> Result<Vec<PreparedArtifact>, AttestError> {
         let body = Attestation {
             run: run.key,
             worker_group: run.worker_group,
@@ -111,7 +122,7 @@ impl Attester {
             made.extend(self.current(&body)?);
         }
         if self.scheme.is_classic() {
-            made.push(self.classic(&body)?);
+            made.push(self.classic(&body, at)?);
         }
         made.into_iter()
             .map(|(name, bytes)| Ok(PreparedArtifact::made(ArtifactName::parse(name)?, bytes, how)))
@@ -129,10 +140,16 @@ impl Attester {
         Ok(made)
     }
 
-    fn classic(&self, body: &AttestationBody) -> Result<(&'static str, Vec<u8>), AttestError> {
-        if self.signs {
-            return Err(AttestError::NoKey { name: CLASSIC_NAME });
+    fn classic(
+        &self,
+        body: &AttestationBody,
+        at: UnixMillis,
+    ) -> Result<(&'static str, Vec<u8>), AttestError> {
+        let (name, bytes) = (CLASSIC_NAME, body.text().as_bytes());
+        if !self.signs {
+            return Ok((name, bytes.to_vec()));
         }
-        Ok((CLASSIC_NAME, body.text().as_bytes().to_vec()))
+        let key = self.opened.openpgp.as_ref().ok_or(AttestError::NoKey { name })?;
+        Ok((name, key.clear_sign(bytes, at, &mut OsRng)?.into_bytes()))
     }
 }

@@ -1,10 +1,15 @@
 //! Opens what signing needs: once, when the worker starts. A key that is open to others, that is no key, or that does
 //! not fit its public half is a mistake of the deployment, and no task is run with it.
 
-use crate::config::AttestationConfig;
+use crate::config::{AttestationConfig, OpenPgpKeyFiles};
 use crate::key_files::{self, KeyFileError};
+use rand::rngs::OsRng;
 use scriptworker_core::cot::{AttestationSchema, SchemaFileError};
 use scriptworker_core::ed25519::{KeyError, PrivateKey};
+use scriptworker_core::openpgp::{
+    Certificate, CertificateError, Fingerprint, SecretKey, SecretKeyError, SignError,
+};
+use scriptworker_core::time::UnixMillis;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +18,7 @@ use std::path::{Path, PathBuf};
 pub(super) struct Opened {
     pub(super) schema: AttestationSchema,
     pub(super) ed25519: Option<PrivateKey>,
+    pub(super) openpgp: Option<SecretKey>,
 }
 
 /// Something that a key of the configuration names cannot be used.
@@ -42,9 +48,40 @@ pub enum SigningKeyError {
         /// What is wrong with it.
         error: KeyError,
     },
-    /// This version cannot sign with OpenPGP.
-    #[error("this version cannot sign with OpenPGP")]
-    OpenPgpUnsupported,
+    /// It holds no OpenPGP secret key that can be unlocked.
+    #[error("{}: {error}", path.display())]
+    OpenPgp {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: SecretKeyError,
+    },
+    /// Its key does not sign, such as one that has expired.
+    #[error("{}: {error}", path.display())]
+    DoesNotSign {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        error: SignError,
+    },
+    /// It holds no OpenPGP public key.
+    #[error("{}: {error}", path.display())]
+    Certificate {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: CertificateError,
+    },
+    /// It is not the public half of the secret key.
+    #[error("{}: expected the public half of the secret key {expected}, found the key {found}", path.display())]
+    OtherKey {
+        /// Which file.
+        path: PathBuf,
+        /// The secret key.
+        expected: Fingerprint,
+        /// The public one.
+        found: Fingerprint,
+    },
     /// It holds no schema.
     #[error("{}: {error}", path.display())]
     Schema {
@@ -66,8 +103,8 @@ impl CannotSign {
     }
 }
 
-/// Opens everything, or says all that is wrong.
-pub(super) fn open(config: &AttestationConfig) -> Result<Opened, Vec<CannotSign>> {
+/// Opens everything, or says all that is wrong. `now` is the time at which the keys have to be good for signing.
+pub(super) fn open(config: &AttestationConfig, now: UnixMillis) -> Result<Opened, Vec<CannotSign>> {
     let mut problems = Vec::new();
     let mut keep = |key: &'static str, error: SigningKeyError| problems.push(CannotSign { key, error });
     let schema = schema(config.schema.as_deref()).map_err(|error| keep("cot_schema_path", error)).ok();
@@ -76,12 +113,9 @@ pub(super) fn open(config: &AttestationConfig) -> Result<Opened, Vec<CannotSign>
         .ed25519
         .as_deref()
         .and_then(|path| ed25519(path).map_err(|error| keep("ed25519_private_key_path", error)).ok());
-    if let Some(files) = &config.keys.openpgp {
-        let read = key_files::read_secret(&files.secret);
-        keep("privkey_path", read.map_or_else(Into::into, |_| SigningKeyError::OpenPgpUnsupported));
-    }
+    let openpgp = config.keys.openpgp.as_ref().and_then(|files| openpgp(files, now, &mut keep));
     match schema {
-        Some(schema) if problems.is_empty() => Ok(Opened { schema, ed25519 }),
+        Some(schema) if problems.is_empty() => Ok(Opened { schema, ed25519, openpgp }),
         _ => Err(problems),
     }
 }
@@ -98,4 +132,50 @@ fn ed25519(path: &Path) -> Result<PrivateKey, SigningKeyError> {
     let bytes = key_files::read_secret(path)?;
     let text = std::str::from_utf8(&bytes).map_err(|_| SigningKeyError::NotText(path.to_path_buf()))?;
     PrivateKey::parse(text).map_err(|error| SigningKeyError::Ed25519 { path: path.to_path_buf(), error })
+}
+
+/// The OpenPGP secret key, unlocked once and kept so: that takes a while. It signs once for nothing, so that a key that
+/// cannot is found before there is a task.
+fn openpgp(
+    files: &OpenPgpKeyFiles,
+    now: UnixMillis,
+    keep: &mut impl FnMut(&'static str, SigningKeyError),
+) -> Option<SecretKey> {
+    let passphrase = match files.passphrase.as_deref().map(key_files::read_passphrase).transpose() {
+        Ok(passphrase) => passphrase,
+        Err(error) => {
+            keep("privkey_passphrase_path", error.into());
+            return None;
+        }
+    };
+    let path = || files.secret.clone();
+    let parsed = key_files::read_secret(&files.secret).map_err(SigningKeyError::from).and_then(|bytes| {
+        SecretKey::parse(&bytes, passphrase.as_ref())
+            .map_err(|error| SigningKeyError::OpenPgp { path: path(), error })
+    });
+    let tried = parsed.and_then(|key| match key.sign_detached(b"", now, &mut OsRng) {
+        Ok(_) => Ok(key),
+        Err(error) => Err(SigningKeyError::DoesNotSign { path: path(), error }),
+    });
+    let key = tried.map_err(|error| keep("privkey_path", error)).ok();
+    if let Some(public) = &files.public
+        && let Err(error) = fits(public, key.as_ref())
+    {
+        keep("pubkey_path", error);
+    }
+    key
+}
+
+/// Whether the public key in a file is the other half of the secret one, as far as that is known.
+fn fits(path: &Path, secret: Option<&SecretKey>) -> Result<(), SigningKeyError> {
+    let bytes = key_files::read_public(path)?;
+    let public = Certificate::parse(&bytes)
+        .map_err(|error| SigningKeyError::Certificate { path: path.to_path_buf(), error })?;
+    let found = public.fingerprint().clone();
+    match secret.map(|secret| secret.fingerprint().clone()) {
+        Some(expected) if expected != found => {
+            Err(SigningKeyError::OtherKey { path: path.to_path_buf(), expected, found })
+        }
+        Some(_) | None => Ok(()),
+    }
 }

@@ -10,6 +10,7 @@ use crate::signing::{Attester, Run};
 use actix::Context;
 use scriptworker_core::cot::{Digest, HashAlgorithm};
 use scriptworker_core::run::{Event, TaskStatus, UploadEnd};
+use scriptworker_core::time::UnixMillis;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -44,7 +45,7 @@ async fn attest(
             task: &message.definition,
             artifacts: &artifacts,
         };
-        attester.make(&run, &how)
+        attester.make(&run, UnixMillis(chrono::Utc::now().timestamp_millis()), &how)
     });
     let made = match made.await {
         Ok(Ok(made)) => made,
