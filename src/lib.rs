@@ -7,6 +7,7 @@ pub mod config;
 pub mod embedded_queue;
 pub mod fsio;
 pub mod key_files;
+pub mod keyrings;
 pub mod messages;
 pub mod process;
 mod random;

@@ -14,13 +14,20 @@
 //! | [`json`] | JSON as scripts and people read it, and as documents from strangers are read |
 //! | [`openpgp`] | which OpenPGP keys and signatures count, and why not |
 //! | [`ed25519`] | ed25519 keys and signatures, and which key is accepted for what and when |
+//! | [`source_url`] | addresses of source trees, and which of them are trusted |
+//! | [`upstream_path`] | under which names artifacts may be stored |
+//! | [`digest`] | digests as attestations write them |
 //! | [`ids`] | the identifiers of Taskcluster as types that refuse to be just strings |
 //! | [`scope`] | which scopes satisfy which |
 //! | [`time`] | dates on the wire and milliseconds inside |
 //! | [`secret`] | text that is never printed and is wiped when dropped |
 
 pub mod client;
+<<<<<<< HEAD
 pub mod cot;
+=======
+pub mod digest;
+>>>>>>> main
 pub mod ed25519;
 pub mod ids;
 pub mod json;
@@ -29,5 +36,7 @@ pub mod retry;
 pub mod run;
 pub mod scope;
 pub mod secret;
+pub mod source_url;
 pub mod task;
 pub mod time;
+pub mod upstream_path;

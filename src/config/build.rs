@@ -3,6 +3,7 @@
 use super::attestation;
 use super::directories::{self, Directories, Place};
 use super::environment::Environment;
+use super::keyrings;
 use super::keys::Generation;
 use super::problem::{ConfigProblem, Rule};
 use super::spots::Spots;
@@ -63,6 +64,14 @@ pub(super) struct Raw {
     max_concurrent_uploads: usize,
     live_log_link: bool,
     scrub_environment: bool,
+    pub(super) base_gpg_home_dir: Option<String>,
+    pub(super) gpg_homedirs: HashMap<String, config::Value>,
+    pub(super) gpg_lockfile: String,
+    pub(super) git_key_repo_dir: Option<String>,
+    pub(super) git_key_repo_url: String,
+    pub(super) git_commit_signing_pubkey_dir: Option<String>,
+    pub(super) last_good_git_revision_file: String,
+    pub(super) keyring_update_interval: u64,
 }
 
 /// What the builder knows besides the values.
@@ -93,7 +102,12 @@ pub(super) fn build(
     let reversed_statuses = reversed_statuses(&raw.reversed_statuses, problems, warnings);
     check_script(&raw.task_script, problems);
     let dirs = directories(raw, &around, problems, warnings);
+<<<<<<< HEAD
     let attestation = attestation::build(raw, &around, problems, warnings);
+=======
+    let given = |key: &str| around.spots.find(key).is_some();
+    let keyrings = keyrings::build(raw, around.env, given, problems);
+>>>>>>> main
     if raw.verify_chain_of_trust
         && raw.cot_product.is_none()
         && around.generation == Generation::Current
@@ -132,6 +146,7 @@ pub(super) fn build(
         sign_chain_of_trust: raw.sign_chain_of_trust,
         attestation: attestation?,
         verify_chain_of_trust: raw.verify_chain_of_trust,
+        keyrings: keyrings?,
         shutdown_timeout: Duration::from_secs(raw.shutdown_timeout),
         kill_grace: Duration::from_secs(raw.kill_grace),
         kill_first_signal: if raw.kill_first_signal == "INT" { FirstSignal::Int } else { FirstSignal::Term },

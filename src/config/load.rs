@@ -52,10 +52,16 @@ pub struct Inspection {
     pub settings: Vec<Setting>,
     /// Which scheme the file is written for.
     pub generation: Generation,
+<<<<<<< HEAD
     /// Where keys stand in the file.
     spots: Spots,
     /// The result, notes aside.
     parts: Option<(Config, CredentialsConfig)>,
+=======
+    /// The results, notes aside.
+    config: Option<Config>,
+    credentials: Option<CredentialsConfig>,
+>>>>>>> main
 }
 
 /// Loads the configuration of a worker: built-in values, under the environment's defaults, under the file
@@ -64,9 +70,28 @@ pub struct Inspection {
 /// # Errors
 /// Everything that is wrong, at once.
 pub fn load(path: Option<&Path>, env: &Environment) -> Result<Loaded, ConfigErrors> {
-    let Inspection { problems, warnings, parts, .. } = inspect(path, env);
-    match parts {
-        Some((config, credentials)) if problems.is_empty() => Ok(Loaded { config, credentials, warnings }),
+    let Inspection { problems, warnings, config, credentials, .. } = inspect(path, env);
+    match (config, credentials) {
+        (Some(config), Some(credentials)) if problems.is_empty() => {
+            Ok(Loaded { config, credentials, warnings })
+        }
+        _ => Err(ConfigErrors { problems, warnings }),
+    }
+}
+
+/// The same for a verb that neither claims tasks nor runs them: it needs no credentials of the worker, and what this
+/// version cannot do with a task does not matter.
+///
+/// # Errors
+/// Everything else that is wrong, at once.
+pub fn load_without_credentials(
+    path: Option<&Path>,
+    env: &Environment,
+) -> Result<(Config, Vec<ConfigProblem>), ConfigErrors> {
+    let Inspection { mut problems, warnings, config, .. } = inspect(path, env);
+    problems.retain(|problem| !problem.rule.is_a_note() && problem.key != "credentials");
+    match config {
+        Some(config) if problems.is_empty() => Ok((config, warnings)),
         _ => Err(ConfigErrors { problems, warnings }),
     }
 }
@@ -96,10 +121,17 @@ pub fn inspect(path: Option<&Path>, env: &Environment) -> Inspection {
         warnings: Vec::new(),
         settings: Vec::new(),
         generation: Generation::Current,
+<<<<<<< HEAD
         spots: Spots::default(),
         parts: None,
+=======
+        config: None,
+        credentials: None,
+>>>>>>> main
     };
-    inspection.parts = inspect_parts(&mut inspection, env);
+    if let Some((config, credentials)) = inspect_parts(&mut inspection, env) {
+        (inspection.config, inspection.credentials) = (config, credentials);
+    }
     for finding in inspection.problems.iter_mut().chain(&mut inspection.warnings) {
         if finding.file.is_none() && !VARIABLES.contains(&finding.key.as_str()) {
             finding.file = Some(inspection.file.clone());
@@ -112,7 +144,10 @@ pub fn inspect(path: Option<&Path>, env: &Environment) -> Inspection {
     inspection
 }
 
-fn inspect_parts(inspection: &mut Inspection, env: &Environment) -> Option<(Config, CredentialsConfig)> {
+/// What a readable file comes to.
+type Parts = (Option<Config>, Option<CredentialsConfig>);
+
+fn inspect_parts(inspection: &mut Inspection, env: &Environment) -> Option<Parts> {
     let Inspection { file, problems, warnings, settings, generation, .. } = inspection;
     let root = match read_file(file) {
         Ok(root) => root,
@@ -161,8 +196,12 @@ fn inspect_parts(inspection: &mut Inspection, env: &Environment) -> Option<(Conf
     spots.locate(warnings);
     blame_the_environment(&checked, env, problems);
     blame_the_environment(&checked, env, warnings);
+<<<<<<< HEAD
     inspection.spots = spots;
     Some((config?, credentials?.0))
+=======
+    Some((config, credentials.map(|(credentials, _)| credentials)))
+>>>>>>> main
 }
 
 /// A finding about a value that the environment gave is not about the file.

@@ -16,7 +16,11 @@
 //! | `credentials` | the four sources of the worker's own credentials |
 //! | `load` | the whole way, and the merge |
 //! | `build`, `directories` | rules beyond types; which directory may lie in which |
+<<<<<<< HEAD
 //! | `attestation` | the keys about what is attested, and with which keys |
+=======
+//! | `keyrings` | the keys about keyrings and the key repository |
+>>>>>>> main
 //! | `typed` | the result |
 //! | `settings` | the effective values with their origin, for showing |
 //! | `script_config` | what the script's own configuration must have in common with the worker's |
@@ -29,6 +33,7 @@ mod check;
 mod credentials;
 mod directories;
 mod environment;
+mod keyrings;
 mod keys;
 mod load;
 mod parse;
@@ -44,8 +49,9 @@ mod unsupported;
 pub use attestation::{AttestationConfig, OpenPgpKeyFiles, SignatureScheme, SigningKeyFiles};
 pub use credentials::CredentialsConfig;
 pub use environment::{Environment, VARIABLES};
+pub use keyrings::{KeyRepositoryConfig, KeyringLayout, KeyringModel, KeyringsConfig};
 pub use keys::{BuiltIn, Generation, KEYS, KeySpec, Kind, RENAMED, State, find as find_key, is_secret};
-pub use load::{DEFAULT_FILE, Inspection, Loaded, inspect, load};
+pub use load::{DEFAULT_FILE, Inspection, Loaded, inspect, load, load_without_credentials};
 pub use problem::{ConfigErrors, ConfigProblem, Rule};
 pub use products::PRODUCTS;
 pub use script_config::compare as compare_script_config;

@@ -8,7 +8,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 use url::Url;
 
+<<<<<<< HEAD
 use super::attestation::AttestationConfig;
+=======
+use super::keyrings::KeyringsConfig;
+>>>>>>> main
 use super::keys::Generation;
 
 /// The signal that asks a script to end (configuration key `kill_first_signal`; worker.md W10).
@@ -86,6 +90,8 @@ pub struct Config {
     pub attestation: AttestationConfig,
     /// Verify where the task comes from.
     pub verify_chain_of_trust: bool,
+    /// Keyrings and the key repository.
+    pub keyrings: KeyringsConfig,
     /// How long a shutdown may take for upload and report.
     pub shutdown_timeout: Duration,
     /// Pause between the first signal to the script and SIGKILL.
@@ -117,6 +123,12 @@ impl Config {
     /// today's deployment allows that time and a minute (production-contract.md 1.5), and at least once a minute.
     pub fn sign_of_life(&self) -> Duration {
         (self.reclaim_interval / 2).min(Duration::from_secs(60))
+    }
+
+    /// Whether keyrings are kept: when there is a key repository, or when the classic scheme verifies.
+    pub fn keeps_keyrings(&self) -> bool {
+        let verifies = self.generation == Generation::Classic && self.verify_chain_of_trust;
+        self.keyrings.base.is_some() && (verifies || self.keyrings.repository.is_some())
     }
 
     /// How the worker logs (worker.md 12). A watched file is never rotated by the worker itself.

@@ -21,12 +21,12 @@ use std::collections::BTreeMap;
 /// Who states something about runs, and how: by the configuration, with the keys that were opened at start.
 #[derive(Debug)]
 pub struct Attester {
-    worker_id: WorkerId,
-    worker_type: String,
-    scheme: SignatureScheme,
-    algorithm: HashAlgorithm,
-    signs: bool,
-    opened: Opened,
+    pub(super) worker_id: WorkerId,
+    pub(super) worker_type: String,
+    pub(super) scheme: SignatureScheme,
+    pub(super) algorithm: HashAlgorithm,
+    pub(super) signs: bool,
+    pub(super) opened: Opened,
 }
 
 /// The facts about a run that an attestation states.

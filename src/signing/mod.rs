@@ -10,6 +10,8 @@
 
 mod attester;
 mod keys;
+#[cfg(test)]
+mod tests;
 
 pub use attester::{AttestError, Attester, Run};
 pub use keys::{CannotSign, SigningKeyError};

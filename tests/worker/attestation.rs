@@ -1,5 +1,7 @@
 //! What is attested about a run, in which form, and when (chain-of-trust.md 1; design.md 3).
 
+mod openpgp;
+
 use crate::skip::skip;
 use crate::support::{Site, UPLOADS, content};
 use nix::sys::signal::Signal;

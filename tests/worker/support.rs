@@ -93,6 +93,12 @@ impl Site {
         self
     }
 
+    /// Takes a key out of the configuration before the worker starts.
+    pub(crate) fn without(mut self, key: &str) -> Self {
+        self.config.remove(key);
+        self
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
