@@ -23,11 +23,8 @@
 //! | [`secret`] | text that is never printed and is wiped when dropped |
 
 pub mod client;
-<<<<<<< HEAD
 pub mod cot;
-=======
 pub mod digest;
->>>>>>> main
 pub mod ed25519;
 pub mod ids;
 pub mod json;

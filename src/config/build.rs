@@ -102,12 +102,9 @@ pub(super) fn build(
     let reversed_statuses = reversed_statuses(&raw.reversed_statuses, problems, warnings);
     check_script(&raw.task_script, problems);
     let dirs = directories(raw, &around, problems, warnings);
-<<<<<<< HEAD
     let attestation = attestation::build(raw, &around, problems, warnings);
-=======
     let given = |key: &str| around.spots.find(key).is_some();
     let keyrings = keyrings::build(raw, around.env, given, problems);
->>>>>>> main
     if raw.verify_chain_of_trust
         && raw.cot_product.is_none()
         && around.generation == Generation::Current

@@ -262,25 +262,14 @@ keys! {
     gpg_secret_keyring: Str, text("%(gpg_home)s/secring.gpg"), Classic, GPG, "file of the secret keyring";
     gpg_use_agent: BOOL, flag(false), Classic, GPG, "use the agent";
     gpg_encoding: Str, text("utf-8"), Classic, GPG, "text encoding of gpg";
-<<<<<<< HEAD
-    base_gpg_home_dir: Path, Null, Classic, Later, "parent of the keyrings per worker implementation";
-    gpg_lockfile: Path, Cwd("gpg_homedir.lock"), Classic, Later, "lock between whoever rebuilds keyrings and the worker";
-    git_key_repo_dir: Path, Null, Classic, Later, "clone of the key repository";
-    git_key_repo_url: Str, text("https://github.com/mozilla-releng/cot-gpg-keys.git"), Classic, INFORMATIONAL, "where the key repository comes from";
-    git_commit_signing_pubkey_dir: Path, Null, Classic, Later, "public keys that may sign the key repository";
-    last_good_git_revision_file: Path, Cwd("git_revision"), Classic, Later, "revision that the keyrings were built from";
-    pubkey_path: Path, Null, Classic, Acts, "this worker's OpenPGP public key; has to be the other half of privkey_path";
-    privkey_path: Path, Null, Classic, Acts, "this worker's OpenPGP secret key; a file that nobody else can read";
-=======
     base_gpg_home_dir: Path, Null, Classic, Acts, "parent of the keyrings per worker implementation";
     gpg_lockfile: Path, Cwd("gpg_homedir.lock"), Classic, Acts, "lock between whoever rebuilds keyrings and the worker";
     git_key_repo_dir: Path, Null, Classic, Acts, "clone of the key repository; made when it is missing";
     git_key_repo_url: Str, text("https://github.com/mozilla-releng/cot-gpg-keys.git"), Classic, Acts, "where the key repository comes from (https, ssh or file); without it in the file, the origin of the clone in git_key_repo_dir goes first";
     git_commit_signing_pubkey_dir: Path, Null, Classic, Acts, "public keys that may sign the key repository";
     last_good_git_revision_file: Path, Cwd("git_revision"), Classic, Acts, "revision that the keyrings were built from";
-    pubkey_path: Path, Null, Classic, Later, "this worker's public key";
-    privkey_path: Path, Null, Classic, Later, "this worker's secret key";
->>>>>>> main
+    pubkey_path: Path, Null, Classic, Acts, "this worker's OpenPGP public key; has to be the other half of privkey_path";
+    privkey_path: Path, Null, Classic, Acts, "this worker's OpenPGP secret key; a file that nobody else can read";
     my_email: Str, text("scriptworker@example.com"), Classic, INFORMATIONAL, "address of whoever runs the worker";
     gpg_homedirs: Map, Json(GPG_HOMEDIRS), Classic, Acts, "layout of the key repository: by worker implementation its type (flat or signed) and ignore_suffixes";
 
@@ -313,12 +302,9 @@ keys! {
     artifact_storage: OneOf(&["s3", "object"]), text("s3"), Own, Acts, "storage type of uploaded artifacts";
     max_concurrent_uploads: Int(1, 1000), number(10), Own, Acts, "how many artifacts are uploaded at once";
     live_log_link: BOOL, flag(true), Own, Acts, "make public/logs/live.log a link to live_backing.log";
-<<<<<<< HEAD
     cot_signature_scheme: OneOf(&["ed25519", "openpgp", "both"]), Null, Own, Acts, "how runs are attested: chain-of-trust.json with an ed25519 signature, chainOfTrust.json.asc with an OpenPGP one, or both; null: by the generation of the file";
     privkey_passphrase_path: Path, Null, Own, Acts, "file whose first line unlocks privkey_path; nobody else can read it";
-=======
     keyring_update_interval: seconds(1), number(3600), Own, Acts, "pause between two looks at the key repository, in seconds";
->>>>>>> main
     scrub_environment: BOOL, flag(true), Own, Acts, "keep the worker's own credentials out of the script's environment";
 }
 

@@ -52,16 +52,11 @@ pub struct Inspection {
     pub settings: Vec<Setting>,
     /// Which scheme the file is written for.
     pub generation: Generation,
-<<<<<<< HEAD
     /// Where keys stand in the file.
     spots: Spots,
-    /// The result, notes aside.
-    parts: Option<(Config, CredentialsConfig)>,
-=======
     /// The results, notes aside.
     config: Option<Config>,
     credentials: Option<CredentialsConfig>,
->>>>>>> main
 }
 
 /// Loads the configuration of a worker: built-in values, under the environment's defaults, under the file
@@ -99,7 +94,7 @@ pub fn load_without_credentials(
 impl Inspection {
     /// The configuration, notes aside; `None` when it has mistakes.
     pub fn config(&self) -> Option<&Config> {
-        self.parts.as_ref().map(|(config, _)| config)
+        self.config.as_ref()
     }
 
     /// A finding about a file that a key names, made by whoever opened it. That it is `missing` is a note: the
@@ -121,13 +116,9 @@ pub fn inspect(path: Option<&Path>, env: &Environment) -> Inspection {
         warnings: Vec::new(),
         settings: Vec::new(),
         generation: Generation::Current,
-<<<<<<< HEAD
         spots: Spots::default(),
-        parts: None,
-=======
         config: None,
         credentials: None,
->>>>>>> main
     };
     if let Some((config, credentials)) = inspect_parts(&mut inspection, env) {
         (inspection.config, inspection.credentials) = (config, credentials);
@@ -196,12 +187,8 @@ fn inspect_parts(inspection: &mut Inspection, env: &Environment) -> Option<Parts
     spots.locate(warnings);
     blame_the_environment(&checked, env, problems);
     blame_the_environment(&checked, env, warnings);
-<<<<<<< HEAD
     inspection.spots = spots;
-    Some((config?, credentials?.0))
-=======
     Some((config, credentials.map(|(credentials, _)| credentials)))
->>>>>>> main
 }
 
 /// A finding about a value that the environment gave is not about the file.

@@ -16,11 +16,8 @@
 //! | `credentials` | the four sources of the worker's own credentials |
 //! | `load` | the whole way, and the merge |
 //! | `build`, `directories` | rules beyond types; which directory may lie in which |
-<<<<<<< HEAD
 //! | `attestation` | the keys about what is attested, and with which keys |
-=======
 //! | `keyrings` | the keys about keyrings and the key repository |
->>>>>>> main
 //! | `typed` | the result |
 //! | `settings` | the effective values with their origin, for showing |
 //! | `script_config` | what the script's own configuration must have in common with the worker's |

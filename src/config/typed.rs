@@ -8,11 +8,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 use url::Url;
 
-<<<<<<< HEAD
 use super::attestation::AttestationConfig;
-=======
 use super::keyrings::KeyringsConfig;
->>>>>>> main
 use super::keys::Generation;
 
 /// The signal that asks a script to end (configuration key `kill_first_signal`; worker.md W10).

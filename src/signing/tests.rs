@@ -108,9 +108,9 @@ fn everything_that_is_wrong_is_said_at_once_and_no_secret() {
 #[test]
 fn opened_keys_print_no_secret() {
     let dir = tempfile::tempdir().unwrap();
-    write_new(&dir.path().join("seed"), b"nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=", SECRET_MODE).unwrap();
-    let keys =
-        SigningKeyFiles { ed25519: Some(dir.path().join("seed")), openpgp: Some(pair(dir.path())) };
+    write_new(&dir.path().join("seed"), b"nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=", SECRET_MODE)
+        .unwrap();
+    let keys = SigningKeyFiles { ed25519: Some(dir.path().join("seed")), openpgp: Some(pair(dir.path())) };
     let text = format!("{:?}", attester(SignatureScheme::Both, keys));
     assert!(text.contains("***") && !text.contains("nWGx"), "{text}");
 }
