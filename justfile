@@ -19,6 +19,10 @@ lint:
 test *arguments:
     cargo test --workspace --locked {{ arguments }}
 
+# Makes the folders of tests/fixtures/openpgp anew, from core/tests/openpgp/rows: same code, same bytes.
+fixtures:
+    cargo test -p scriptworker-core --locked --test openpgp -- --ignored --exact rows::tests::make_the_folders
+
 # A failing disk at every fault point, with every error (about two minutes).
 faults:
     cargo test --locked --features fault --test disk_faults --test process

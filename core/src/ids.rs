@@ -135,6 +135,8 @@ pub struct RunId(u16);
 impl RunId {
     /// The highest run id that the queue's schema knows.
     pub const MAX: u16 = 1000;
+    /// The first attempt.
+    pub const FIRST: Self = Self(0);
 
     /// Checks the range.
     pub fn new(number: u64) -> Result<Self, InvalidId> {

@@ -19,6 +19,7 @@
 //! | [`digest`] | digests as attestations write them |
 //! | [`ids`] | the identifiers of Taskcluster as types that refuse to be just strings |
 //! | [`scope`] | which scopes satisfy which |
+//! | [`yaml`] | YAML with one meaning, as templates and parameters are written in it |
 //! | [`time`] | dates on the wire and milliseconds inside |
 //! | [`secret`] | text that is never printed and is wiped when dropped |
 
@@ -37,3 +38,4 @@ pub mod source_url;
 pub mod task;
 pub mod time;
 pub mod upstream_path;
+pub mod yaml;

@@ -17,7 +17,7 @@ use crate::signing::Attester;
 use crate::taskcluster::{Auth, Budget, Http, RootUrl};
 use actix::{Actor, Context, Supervised};
 use nix::unistd::Uid;
-use scriptworker_core::cot::{Digest, HashAlgorithm};
+use scriptworker_core::digest::{Digest, HashAlgorithm};
 use scriptworker_core::ids::{ArtifactName, RunKey};
 use scriptworker_core::run::{self, Event, TaskStatus, UploadEnd};
 use scriptworker_core::time::UnixMillis;

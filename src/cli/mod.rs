@@ -8,6 +8,8 @@ mod demo;
 mod old_names;
 mod run;
 mod show_config;
+mod stored;
+mod try_task;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -41,6 +43,8 @@ enum Verb {
     CheckConfig(check_config::Options),
     /// Show the effective values of a configuration and where each comes from, secrets masked.
     ShowConfig(show_config::Options),
+    /// Run one task with a real configuration and no deployment: on a queue in this process.
+    Try(try_task::Options),
     /// Show the worker at work: an embedded queue, a worker process and real tasks, good and bad.
     Demo(demo::Options),
     /// What scripts ask about their task and its surroundings: JSON on stdout.
@@ -53,17 +57,17 @@ enum Verb {
 /// Does what the command line says; the result is the process's exit code.
 pub fn main() -> ExitCode {
     let words = old_names::translate(std::env::args_os());
-    let for_scripts = words.get(1).is_some_and(|verb| verb == "client");
+    let usage = match words.get(1).and_then(|verb| verb.to_str()) {
+        Some("client") => EXIT_USAGE_FOR_SCRIPTS,
+        Some("try") => try_task::EXIT_MISTAKE,
+        _ => EXIT_USAGE,
+    };
     let arguments = match Arguments::try_parse_from(words) {
         Ok(arguments) => arguments,
         Err(error) => {
             // help and version are what was asked for; that nobody reads it changes nothing
             let _ = error.print();
-            return match (error.use_stderr(), for_scripts) {
-                (false, _) => ExitCode::SUCCESS,
-                (true, true) => ExitCode::from(EXIT_USAGE_FOR_SCRIPTS),
-                (true, false) => ExitCode::from(EXIT_USAGE),
-            };
+            return if error.use_stderr() { ExitCode::from(usage) } else { ExitCode::SUCCESS };
         }
     };
     match arguments.verb {
@@ -71,6 +75,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Run { config }) => run::run(&config),
         Some(Verb::CheckConfig(options)) => check_config::check_config(&options),
         Some(Verb::ShowConfig(options)) => show_config::show_config(&options),
+        Some(Verb::Try(options)) => try_task::try_task(&options),
         Some(Verb::Demo(options)) => demo::demo(&options),
         Some(Verb::Client(verb)) => client::client(&verb),
         Some(Verb::CreateTestWorkdir(options)) => create_test_workdir::create_test_workdir(&options),

@@ -4,7 +4,7 @@
 use super::build::{Around, Raw};
 use super::keys::Generation;
 use super::problem::{ConfigProblem, Rule};
-use scriptworker_core::cot::HashAlgorithm;
+use scriptworker_core::digest::HashAlgorithm;
 use std::path::PathBuf;
 
 /// In which form runs are attested (configuration key `cot_signature_scheme`; config.md 9, decision C3).

@@ -157,6 +157,7 @@ pub(super) fn build(
         max_concurrent_uploads: raw.max_concurrent_uploads,
         live_log_link: raw.live_log_link,
         scrub_environment: raw.scrub_environment,
+        trial: None,
     })
 }
 

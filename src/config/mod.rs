@@ -53,4 +53,4 @@ pub use problem::{ConfigErrors, ConfigProblem, Rule};
 pub use products::PRODUCTS;
 pub use script_config::compare as compare_script_config;
 pub use settings::Setting;
-pub use typed::{ArtifactStorage, Config, FirstSignal};
+pub use typed::{ArtifactStorage, Config, FirstSignal, Trial, TrialFile};

@@ -30,6 +30,22 @@ pub enum ArtifactStorage {
     Object,
 }
 
+/// What is otherwise when one task is tried instead of tasks being served (`scriptworker try`).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trial {
+    /// What the script finds in `work_dir/cot`.
+    pub upstream: Vec<TrialFile>,
+}
+
+/// An upstream artifact of a trial.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrialFile {
+    /// Its place below `work_dir/cot`: `<taskId>/<name>`.
+    pub place: PathBuf,
+    /// The file that it is copied from.
+    pub from: PathBuf,
+}
+
 /// A configuration without mistakes. The meaning of each field is that of the key of its name in
 /// [`KEYS`](super::KEYS).
 #[derive(Debug, Clone)]
@@ -107,6 +123,9 @@ pub struct Config {
     pub live_log_link: bool,
     /// Keep the worker's own credentials out of the script's environment.
     pub scrub_environment: bool,
+    /// Set for a trial: the script then gets no `TASKCLUSTER_*` of whoever tries it, and the upstream artifacts that it
+    /// names. No key of the file.
+    pub trial: Option<Trial>,
 }
 
 impl Config {

@@ -5,12 +5,12 @@
 
 use super::keys::{self, CannotSign, Opened};
 use crate::artifacts::body::{Preparation, PreparedArtifact};
-use crate::config::{Config, SignatureScheme};
+use crate::config::{Config, SignatureScheme, SigningKeyFiles};
 use rand::rngs::OsRng;
 use scriptworker_core::cot::{
     Attestation, AttestationBody, AttestationError, CLASSIC_NAME, CURRENT_NAME, CURRENT_SIGNATURE_NAME,
-    Digest, HashAlgorithm,
 };
+use scriptworker_core::digest::{Digest, HashAlgorithm};
 use scriptworker_core::ids::{ArtifactName, InvalidId, RunKey, WorkerId};
 use scriptworker_core::openpgp::SignError;
 use scriptworker_core::run::{Ending, TaskStatus};
@@ -81,13 +81,15 @@ impl Attester {
     /// Everything that is wrong, at once.
     pub fn open(config: &Config, now: UnixMillis) -> Result<Self, Vec<CannotSign>> {
         let attestation = &config.attestation;
+        let no_keys = SigningKeyFiles::default();
+        let keys = if config.sign_chain_of_trust { &attestation.keys } else { &no_keys };
         Ok(Self {
             worker_id: config.worker_id.clone(),
             worker_type: config.task_queue_id.worker_type().to_owned(),
             scheme: attestation.scheme,
             algorithm: attestation.algorithm,
             signs: config.sign_chain_of_trust,
-            opened: keys::open(attestation, now)?,
+            opened: keys::open(attestation.schema.as_deref(), keys, now)?,
         })
     }
 

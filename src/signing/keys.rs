@@ -1,7 +1,7 @@
 //! Opens what signing needs: once, when the worker starts. A key that is open to others, that is no key, or that does
 //! not fit its public half is a mistake of the deployment, and no task is run with it.
 
-use crate::config::{AttestationConfig, OpenPgpKeyFiles};
+use crate::config::{OpenPgpKeyFiles, SigningKeyFiles};
 use crate::key_files::{self, KeyFileError};
 use rand::rngs::OsRng;
 use scriptworker_core::cot::{AttestationSchema, SchemaFileError};
@@ -104,16 +104,19 @@ impl CannotSign {
 }
 
 /// Opens everything, or says all that is wrong. `now` is the time at which the keys have to be good for signing.
-pub(super) fn open(config: &AttestationConfig, now: UnixMillis) -> Result<Opened, Vec<CannotSign>> {
+pub(super) fn open(
+    schema_file: Option<&Path>,
+    files: &SigningKeyFiles,
+    now: UnixMillis,
+) -> Result<Opened, Vec<CannotSign>> {
     let mut problems = Vec::new();
     let mut keep = |key: &'static str, error: SigningKeyError| problems.push(CannotSign { key, error });
-    let schema = schema(config.schema.as_deref()).map_err(|error| keep("cot_schema_path", error)).ok();
-    let ed25519 = config
-        .keys
+    let schema = schema(schema_file).map_err(|error| keep("cot_schema_path", error)).ok();
+    let ed25519 = files
         .ed25519
         .as_deref()
         .and_then(|path| ed25519(path).map_err(|error| keep("ed25519_private_key_path", error)).ok());
-    let openpgp = config.keys.openpgp.as_ref().and_then(|files| openpgp(files, now, &mut keep));
+    let openpgp = files.openpgp.as_ref().and_then(|files| openpgp(files, now, &mut keep));
     match schema {
         Some(schema) if problems.is_empty() => Ok(Opened { schema, ed25519, openpgp }),
         _ => Err(problems),

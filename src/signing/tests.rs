@@ -1,11 +1,11 @@
 use super::attester::{AttestError, Attester, Run};
 use super::keys::{self, SigningKeyError};
 use crate::artifacts::body::Preparation;
-use crate::config::{AttestationConfig, OpenPgpKeyFiles, SignatureScheme, SigningKeyFiles};
+use crate::config::{OpenPgpKeyFiles, SignatureScheme, SigningKeyFiles};
 use crate::key_files::{PUBLIC_MODE, SECRET_MODE, write_new};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
-use scriptworker_core::cot::HashAlgorithm;
+use scriptworker_core::digest::HashAlgorithm;
 use scriptworker_core::ids::{RunKey, WorkerId};
 use scriptworker_core::openpgp::{Expiry, KeyAlgorithm, KeyOwner, KeyPlan, SecretKey};
 use scriptworker_core::run::{Ending, TaskStatus};
@@ -18,15 +18,14 @@ const NOW: UnixMillis = UnixMillis(1_790_000_000_000);
 const TASK: &str =
     r#"{"workerType": "t", "scopes": [], "dependencies": [], "taskGroupId": "g", "payload": {}}"#;
 
-fn attester(scheme: SignatureScheme, keys: SigningKeyFiles) -> Attester {
-    let config = AttestationConfig { scheme, algorithm: HashAlgorithm::Sha256, schema: None, keys };
+fn attester(scheme: SignatureScheme, keys: &SigningKeyFiles) -> Attester {
     Attester {
         worker_id: WorkerId::parse("w").unwrap(),
         worker_type: "t".to_owned(),
         scheme,
-        algorithm: config.algorithm,
+        algorithm: HashAlgorithm::Sha256,
         signs: true,
-        opened: keys::open(&config, NOW).unwrap(),
+        opened: keys::open(None, keys, NOW).unwrap(),
     }
 }
 
@@ -53,7 +52,7 @@ fn pair(dir: &Path) -> OpenPgpKeyFiles {
 
 #[test]
 fn without_a_signature_there_is_nothing() {
-    let attester = attester(SignatureScheme::Ed25519, SigningKeyFiles::default());
+    let attester = attester(SignatureScheme::Ed25519, &SigningKeyFiles::default());
     let error = made(&attester, Ending::Natural, NOW).unwrap_err();
     assert!(matches!(error, AttestError::NoKey { .. }), "{error}");
     assert_eq!(error.status(), TaskStatus::InternalError);
@@ -63,19 +62,13 @@ fn without_a_signature_there_is_nothing() {
 fn a_key_that_expires_meanwhile_signs_no_more() {
     let dir = tempfile::tempdir().unwrap();
     let keys = SigningKeyFiles { openpgp: Some(pair(dir.path())), ed25519: None };
-    let attester = attester(SignatureScheme::OpenPgp, keys.clone());
+    let attester = attester(SignatureScheme::OpenPgp, &keys);
     assert_eq!(made(&attester, Ending::TimeLimit, NOW).unwrap(), ["public/chainOfTrust.json.asc"]);
     let later = NOW.plus(2 * 86_400_000);
     let error = made(&attester, Ending::Natural, later).unwrap_err();
     assert!(matches!(error, AttestError::Sign(_)), "{error}");
     assert_eq!(error.status(), TaskStatus::InternalError);
-    let config = AttestationConfig {
-        scheme: SignatureScheme::OpenPgp,
-        algorithm: HashAlgorithm::Sha256,
-        schema: None,
-        keys,
-    };
-    let problems = keys::open(&config, later).unwrap_err();
+    let problems = keys::open(None, &keys, later).unwrap_err();
     assert!(matches!(problems[0].error, SigningKeyError::DoesNotSign { .. }), "{problems:?}");
     assert_eq!((problems[0].key, problems.len()), ("privkey_path", 1));
 }
@@ -87,13 +80,8 @@ fn everything_that_is_wrong_is_said_at_once_and_no_secret() {
     write_new(&at("schema"), b"{\"type\": 7}", PUBLIC_MODE).unwrap();
     write_new(&at("seed"), b"canary", SECRET_MODE).unwrap();
     let openpgp = OpenPgpKeyFiles { secret: at("seed"), passphrase: None, public: Some(at("nothing")) };
-    let config = AttestationConfig {
-        scheme: SignatureScheme::Both,
-        algorithm: HashAlgorithm::Sha256,
-        schema: Some(at("schema")),
-        keys: SigningKeyFiles { ed25519: Some(at("seed")), openpgp: Some(openpgp) },
-    };
-    let problems = keys::open(&config, NOW).unwrap_err();
+    let keys = SigningKeyFiles { ed25519: Some(at("seed")), openpgp: Some(openpgp) };
+    let problems = keys::open(Some(&at("schema")), &keys, NOW).unwrap_err();
     let keys: Vec<_> = problems.iter().map(|problem| (problem.key, problem.is_missing())).collect();
     let expected = [
         ("cot_schema_path", false),
@@ -111,6 +99,6 @@ fn opened_keys_print_no_secret() {
     write_new(&dir.path().join("seed"), b"nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=", SECRET_MODE)
         .unwrap();
     let keys = SigningKeyFiles { ed25519: Some(dir.path().join("seed")), openpgp: Some(pair(dir.path())) };
-    let text = format!("{:?}", attester(SignatureScheme::Both, keys));
+    let text = format!("{:?}", attester(SignatureScheme::Both, &keys));
     assert!(text.contains("***") && !text.contains("nWGx"), "{text}");
 }

@@ -2,7 +2,7 @@
 
 use crate::place::{CANARY, Place, summary, with, without};
 use scriptworker::config::{Generation, Loaded, OpenPgpKeyFiles, Rule, SignatureScheme};
-use scriptworker_core::cot::HashAlgorithm;
+use scriptworker_core::digest::HashAlgorithm;
 use scriptworker_core::run::{ScriptExit, TaskStatus};
 
 #[test]

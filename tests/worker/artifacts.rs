@@ -220,6 +220,31 @@ fn ten_thousand_small_files() {
     many_files(10_000);
 }
 
+#[test]
+#[ignore = "long: 4 GiB over loopback, and as much disk for a while"]
+fn a_file_of_more_than_4_gib_arrives_whole_and_is_never_in_memory() {
+    let size: u64 = (4 << 30) + 1;
+    let site = Site::new();
+    site.start();
+    let task = site.task(&format!(
+        "mkdir -p $artifacts/public; cd $artifacts/public; truncate -s {} big.bin; printf x >> big.bin\n\
+         echo \"digest: $(sha256sum < big.bin)\"",
+        size - 1
+    ));
+    let over = |status: &serde_json::Value| status["runs"][0]["resolved"].is_string();
+    site.queue.wait_for(&task, over, 10 * PATIENCE).unwrap();
+    assert_eq!(site.outcome(&task, 0), "completed completed", "{}", site.log());
+    let stored = site.artifact(&task, 0, "public/big.bin").unwrap();
+    assert_eq!((stored.size, stored.content_encoding), (Some(size), None));
+    let log = site.task_log(&task, 0);
+    let digest = log.lines().find_map(|line| line.strip_prefix("digest: ")?.split(' ').next());
+    assert_eq!(stored.sha256.as_deref(), digest, "{log}");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", site.worker_pid())).unwrap();
+    let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+    let most: u64 = most.unwrap().parse().unwrap();
+    assert!(most < 128 * 1024, "{most} KiB were resident");
+}
+
 fn many_files(count: usize) {
     let site = Site::new();
     site.start();

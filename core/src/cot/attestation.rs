@@ -4,6 +4,7 @@
 //! in which form, and where it goes is not known here.
 
 use crate::client::{SchemaError, SchemaViolations, TaskSchema};
+use crate::digest::Digest;
 use crate::ids::{ArtifactName, RunKey, WorkerId};
 use crate::json::{RawJsonError, format_raw};
 use crate::run::TaskStatus;
@@ -25,25 +26,6 @@ pub const ATTESTATION_NAMES: [&str; 3] = [CLASSIC_NAME, CURRENT_NAME, CURRENT_SI
 
 /// The version that is written.
 const VERSION: u8 = 1;
-
-/// How artifacts are hashed (configuration key `chain_of_trust_hash_algorithm`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum HashAlgorithm {
-    /// SHA-256, the default.
-    Sha256,
-    /// SHA-512.
-    Sha512,
-}
-
-/// The digest of an artifact.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Digest {
-    /// Which.
-    pub algorithm: HashAlgorithm,
-    /// Of the original, uncompressed bytes, in lower-case hexadecimal.
-    pub hex: String,
-}
 
 /// What is to be stated about a run.
 #[derive(Debug, Clone)]
@@ -105,21 +87,6 @@ impl AttestationError {
     }
 }
 
-impl HashAlgorithm {
-    /// The name in configurations and in bodies.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Sha256 => "sha256",
-            Self::Sha512 => "sha512",
-        }
-    }
-
-    /// The algorithm of a name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Sha256, Self::Sha512].into_iter().find(|algorithm| algorithm.name() == name)
-    }
-}
-
 impl AttestationSchema {
     /// The schema of version 1 that is built in.
     pub fn built_in() -> Result<Self, SchemaFileError> {
@@ -139,7 +106,9 @@ impl Attestation<'_> {
         let artifacts = self
             .artifacts
             .iter()
-            .map(|(name, digest)| (name.as_str(), BTreeMap::from([(digest.algorithm, digest.hex.as_str())])))
+            .map(|(name, digest)| {
+                (name.as_str(), BTreeMap::from([(digest.algorithm().name(), digest.digits())]))
+            })
             .collect();
         let written = serde_json::value::to_raw_value(&Members {
             artifacts,
@@ -168,7 +137,7 @@ impl AttestationBody {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Members<'a> {
-    artifacts: BTreeMap<&'a str, BTreeMap<HashAlgorithm, &'a str>>,
+    artifacts: BTreeMap<&'a str, BTreeMap<&'static str, String>>,
     chain_of_trust_version: u8,
     /// A scriptworker has nothing to say about its environment.
     environment: BTreeMap<&'a str, &'a str>,
@@ -191,10 +160,10 @@ mod tests {
     const BODY: &str = r#"{
   "artifacts": {
     "public/b.txt": {
-      "sha512": "bb"
+      "sha512": "BB"
     },
     "public/logs/live_backing.log": {
-      "sha256": "aa"
+      "sha256": "AA"
     }
   },
   "chainOfTrustVersion": 1,
@@ -221,7 +190,6 @@ mod tests {
 }"#;
 
     fn body_of(task: &str, schema: &AttestationSchema) -> Result<AttestationBody, AttestationError> {
-        let digest = |algorithm, hex: &str| Digest { algorithm, hex: hex.to_owned() };
         Attestation {
             run: &RunKey {
                 task_id: TaskId::parse("Ypg6xKhKRU-pnkwylNQrMw").unwrap(),
@@ -232,8 +200,8 @@ mod tests {
             worker_type: "type",
             task: serde_json::from_str(task).unwrap(),
             artifacts: &[
-                ("public/logs/live_backing.log", digest(HashAlgorithm::Sha256, "aa")),
-                ("public/b.txt", digest(HashAlgorithm::Sha512, "bb")),
+                ("public/logs/live_backing.log", Digest::Sha256([0xaa; 32])),
+                ("public/b.txt", Digest::Sha512([0xbb; 64])),
             ]
             .map(|(name, digest)| (ArtifactName::parse(name).unwrap(), digest))
             .into(),
@@ -244,7 +212,8 @@ mod tests {
     #[test]
     fn the_body_is_the_one_that_both_generations_write() {
         let schema = AttestationSchema::built_in().unwrap();
-        assert_eq!(body_of(TASK, &schema).unwrap().text(), BODY);
+        let body = BODY.replace("BB", &"bb".repeat(64)).replace("AA", &"aa".repeat(32));
+        assert_eq!(body_of(TASK, &schema).unwrap().text(), body);
     }
 
     #[test]

@@ -49,4 +49,4 @@ pub use refusal::{Binding, KeyReason, KeyWarning, Refusal, Revoked, Use};
 pub use secret::{Library, SecretKey, SecretKeyError};
 pub use sign::SignError;
 pub use signing::InvalidTime;
-pub use verify::{Signed, SignedText};
+pub use verify::{Signed, SignedText, unverified_text};

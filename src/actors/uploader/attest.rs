@@ -8,7 +8,7 @@ use crate::messages::upload::Attest;
 use crate::messages::{Receive, Work};
 use crate::signing::{Attester, Run};
 use actix::Context;
-use scriptworker_core::cot::{Digest, HashAlgorithm};
+use scriptworker_core::digest::{Digest, HashAlgorithm};
 use scriptworker_core::run::{Event, TaskStatus, UploadEnd};
 use scriptworker_core::time::UnixMillis;
 use std::sync::Arc;
@@ -17,12 +17,8 @@ use tokio::sync::watch;
 /// The digests that are attested.
 pub(super) fn digests(uploaded: Vec<Uploaded>, algorithm: HashAlgorithm) -> Artifacts {
     let digest = |uploaded: Uploaded| {
-        let hex = match algorithm {
-            HashAlgorithm::Sha256 => uploaded.digests.sha256_hex(),
-            // it was asked for when the artifacts were made ready
-            HashAlgorithm::Sha512 => uploaded.digests.sha512_hex().unwrap_or_default(),
-        };
-        (uploaded.name, Digest { algorithm, hex })
+        let sha512 = uploaded.digests.sha512.filter(|_| algorithm == HashAlgorithm::Sha512);
+        (uploaded.name, sha512.map_or(Digest::Sha256(uploaded.digests.sha256), Digest::Sha512))
     };
     uploaded.into_iter().map(digest).collect()
 }

@@ -1,5 +1,6 @@
 //! What the demo runs, and what has to come of it: one table.
 
+use crate::cli::stored::hex;
 use scriptworker_core::cot::{CLASSIC_NAME, CURRENT_NAME, CURRENT_SIGNATURE_NAME};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -58,11 +59,6 @@ impl Content {
     fn of(bytes: &[u8]) -> Self {
         Self::Bytes { size: bytes.len().try_into().unwrap_or(u64::MAX), sha256: hex(&Sha256::digest(bytes)) }
     }
-}
-
-/// Bytes in hexadecimal, as digests are written.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn artifact(name: &'static str, content_type: &'static str, content: Content) -> ExpectedArtifact {

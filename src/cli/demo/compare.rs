@@ -1,6 +1,7 @@
 //! What was found, and how it differs from what was expected.
 
 use super::cases::{Case, Content, ExpectedArtifact, ExpectedRun};
+use crate::cli::stored::FoundContent;
 use std::fmt;
 
 /// What became of a task.
@@ -34,17 +35,6 @@ pub(super) struct FoundArtifact {
     pub(super) name: String,
     pub(super) content_type: String,
     pub(super) content: FoundContent,
-}
-
-/// What an artifact holds, decoded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum FoundContent {
-    /// Bytes; `text` is their beginning.
-    Bytes { size: u64, sha256: String, text: String },
-    /// A link to another artifact.
-    Link,
-    /// Not even readable, for this reason.
-    Unreadable(String),
 }
 
 /// One way in which a task differs from what was expected of it.

@@ -2,9 +2,10 @@
 //! found.
 
 use super::cases::Case;
-use super::compare::{Difference, Found, FoundContent, FoundRun};
+use super::compare::{Difference, Found, FoundRun};
 use super::keys;
 use super::site::Places;
+use crate::cli::stored::FoundContent;
 use scriptworker_core::cot::{ATTESTATION_NAMES, CLASSIC_NAME, CURRENT_NAME};
 use serde_json::Value;
 use std::fs::File;

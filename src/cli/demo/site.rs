@@ -1,17 +1,13 @@
 //! The queue, the directory and the worker process of one demo.
 
 use super::keys::{self, KeysError};
-use crate::embedded_queue::{ClientGrant, EmbeddedQueue, Options, StartError};
+use crate::embedded_queue::{ClientGrant, EmbeddedQueue, Options, StartError, new_task_id};
 use crate::fsio;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{SecondsFormat, Utc};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use scriptworker_core::ed25519::PublicKey;
-use scriptworker_core::ids::{InvalidId, TaskId};
-use scriptworker_core::scope::Scope;
-use scriptworker_core::secret::Secret;
+use scriptworker_core::ids::{InvalidId, TaskId, TaskQueueId};
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -36,6 +32,8 @@ pub(super) enum SiteError {
     NotEmpty(PathBuf),
     #[error("the path {} is not UTF-8, so no configuration can hold it", .0.display())]
     NotUtf8(PathBuf),
+    #[error(transparent)]
+    Name(#[from] InvalidId),
     #[error("start the queue: {0}")]
     Queue(#[from] StartError),
     #[error("write the configuration: {0}")]
@@ -139,16 +137,9 @@ pub(super) struct Site {
 impl Site {
     /// Starts both.
     pub(super) fn start(places: &Places) -> Result<Self, SiteError> {
-        let token = uuid::Uuid::new_v4().simple().to_string();
-        let scopes = [
-            format!("queue:claim-work:{PROVISIONER}/{WORKER_TYPE}"),
-            format!("queue:worker-id:{WORKER_GROUP}/{WORKER_ID}"),
-        ];
-        let client = ClientGrant {
-            client_id: CLIENT.to_owned(),
-            access_token: Secret::new(token.clone()),
-            scopes: scopes.iter().filter_map(|scope| Scope::parse(scope).ok()).collect(),
-        };
+        let pool = TaskQueueId::from_parts(PROVISIONER, WORKER_TYPE)?;
+        let client = ClientGrant::of_worker(CLIENT, &pool, WORKER_GROUP, WORKER_ID);
+        let token = client.access_token.clone();
         let queue = EmbeddedQueue::start(Options {
             clients: vec![client],
             claim_timeout: Duration::from_secs(60),
@@ -158,7 +149,7 @@ impl Site {
             ..Options::default()
         })?;
         let public = keys::make(places)?;
-        let config = serde_yaml_ng::to_string(&config(places, &queue.root_url(), &token, &public))?;
+        let config = serde_yaml_ng::to_string(&config(places, &queue.root_url(), token.expose(), &public))?;
         for (path, text, mode) in
             [(places.config(), config.as_str(), 0o600), (places.script(), SCRIPT, 0o644)]
         {
@@ -170,7 +161,7 @@ impl Site {
 
     /// Makes a task with this payload.
     pub(super) fn create_task(&self, name: &str, story: &str, payload: &Value) -> Result<TaskId, TaskError> {
-        let id = TaskId::parse(&URL_SAFE_NO_PAD.encode(uuid::Uuid::new_v4().as_bytes()))?;
+        let id = new_task_id()?;
         let now = Utc::now();
         let date =
             |hours| (now + chrono::Duration::hours(hours)).to_rfc3339_opts(SecondsFormat::Millis, true);
