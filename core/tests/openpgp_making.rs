@@ -235,6 +235,20 @@ fn a_revoked_certification_no_longer_counts_until_it_is_made_anew() {
 }
 
 #[test]
+fn the_revocation_of_a_certification_goes_as_far_as_that_does() {
+    let bob = key_of("bob", 4, Expiry::Never);
+    // a local certification beside the one for everybody, and newer than it
+    let public = alice().certify(bob.certificate(), Exportable::Yes, NOW, &mut rng()).unwrap();
+    let local = alice().certify(bob.certificate(), Exportable::No, NOW.plus(1000), &mut rng()).unwrap();
+    let later = NOW.plus(2000);
+    let revoked = alice()
+        .revoke_certification(&public.merge(&local), RevocationReason::Retired, "", later, &mut rng())
+        .unwrap();
+    let exported = Certificate::parse(revoked.to_armored().as_bytes()).unwrap();
+    assert!(matches!(state(&exported, later), Err(KeyReason::Revoked { .. })));
+}
+
+#[test]
 fn a_revoked_key_signs_certifies_and_counts_no_more() {
     let bob = key_of("bob", 4, Expiry::Never);
     let certified = alice().certify(bob.certificate(), Exportable::Yes, NOW, &mut rng()).unwrap();

@@ -189,7 +189,12 @@ impl SecretKey {
             }
             let mut config = self.begin(SignatureType::CertRevocation, at, rng)?;
             config.hashed_subpackets.push(reason.subpacket(comment)?);
-            if !newest.signature.exportable_certification() {
+            let certifications = user.signatures.iter().filter(|at| {
+                at.outline.issuer == own.key_id() && kind::CERTIFICATIONS.contains(&at.outline.kind)
+            });
+            let mut known = certifications.filter_map(|at| target.signature(*at));
+            // whoever has a certification has to hear that it is revoked
+            if !known.any(|signature| signature.exportable_certification()) {
                 let local = SubpacketData::ExportableCertification(false);
                 config.hashed_subpackets.push(Subpacket::critical(local)?);
             }
