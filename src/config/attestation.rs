@@ -89,7 +89,6 @@ pub(super) fn build(
 ) -> Option<AttestationConfig> {
     let scheme = SignatureScheme::of(raw.cot_signature_scheme.as_deref(), around.generation);
     let absolute = |path: &Option<String>| path.as_ref().map(|path| around.env.cwd.join(path));
-    let before = problems.len();
     let mut needed = |key: &'static str, path: Option<PathBuf>| {
         if path.is_none() && raw.sign_chain_of_trust && !around.refused.contains(&key) {
             let expected = format!(
@@ -101,7 +100,7 @@ pub(super) fn build(
                 }
             );
             let at = around.spots.find("sign_chain_of_trust");
-            problems.push(ConfigProblem::new(Rule::Contradiction, key, expected, "none").at(at));
+            problems.push(ConfigProblem::new(Rule::NoSigningKey, key, expected, "none").at(at));
         }
         path.filter(|_| raw.sign_chain_of_trust)
     };
@@ -130,5 +129,5 @@ pub(super) fn build(
     }
     let algorithm = HashAlgorithm::from_name(&raw.chain_of_trust_hash_algorithm)?;
     let schema = absolute(&raw.cot_schema_path);
-    (problems.len() == before).then_some(AttestationConfig { scheme, algorithm, schema, keys })
+    Some(AttestationConfig { scheme, algorithm, schema, keys })
 }

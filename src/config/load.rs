@@ -74,8 +74,8 @@ pub fn load(path: Option<&Path>, env: &Environment) -> Result<Loaded, ConfigErro
     }
 }
 
-/// The same for a verb that neither claims tasks nor runs them: it needs no credentials of the worker, and what this
-/// version cannot do with a task does not matter.
+/// The same for a verb that neither claims tasks nor signs what they made: it needs no credentials of the worker and no
+/// key of it, and what this version cannot do with a task does not matter.
 ///
 /// # Errors
 /// Everything else that is wrong, at once.
@@ -84,7 +84,9 @@ pub fn load_without_credentials(
     env: &Environment,
 ) -> Result<(Config, Vec<ConfigProblem>), ConfigErrors> {
     let Inspection { mut problems, warnings, config, .. } = inspect(path, env);
-    problems.retain(|problem| !problem.rule.is_a_note() && problem.key != "credentials");
+    let of_a_worker =
+        |problem: &ConfigProblem| problem.key == "credentials" || problem.rule == Rule::NoSigningKey;
+    problems.retain(|problem| !problem.rule.is_a_note() && !of_a_worker(problem));
     match config {
         Some(config) if problems.is_empty() => Ok((config, warnings)),
         _ => Err(ConfigErrors { problems, warnings }),

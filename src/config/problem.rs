@@ -38,6 +38,8 @@ pub enum Rule {
     Contradiction,
     /// The script's configuration names another directory than the worker's.
     ScriptDiffers,
+    /// Signing is asked for, and no key to sign with is named.
+    NoSigningKey,
     /// A file that a key names is not what it has to be.
     UnusableFile,
     /// A file that a key names is not there: right for a configuration that is not checked where it is deployed, and

@@ -33,7 +33,7 @@ fn signing_needs_the_keys_of_its_scheme() {
         ("cot_signature_scheme: both\nprivkey_path: /k.sec", &["ed25519_private_key_path"]),
     ] {
         let problems = place.problems(&format!("{signed}{more}\n"));
-        let expected: Vec<_> = missing.iter().map(|key| (*key, Rule::Contradiction)).collect();
+        let expected: Vec<_> = missing.iter().map(|key| (*key, Rule::NoSigningKey)).collect();
         assert_eq!(summary(&problems), expected, "{more}");
         assert!(place.load(&with(more)).is_ok(), "{more}: unsigned");
     }

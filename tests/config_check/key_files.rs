@@ -14,7 +14,7 @@ fn key_files_are_looked_at() {
     let good = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=\n";
     for (content, mode, said) in [
         (good, 0o644, Some("others than its owner can read this secret")),
-        ("canary\n", 0o600, Some("expected the base64 of 32 bytes")),
+        ("Y2FuYXJ5\n", 0o600, Some("expected the base64 of 32 bytes")),
         (good, 0o600, None),
         (good, 0o400, None),
     ] {
