@@ -1,5 +1,5 @@
-//! Whether others accept what the worker signed: gpg where it is installed; and whether what is stated is what was
-//! found.
+//! Whether others accept what the worker signed: `verify-signature`, and gpg where it is installed; and whether what is
+//! stated is what was found.
 
 use super::cases::Case;
 use super::compare::{Difference, Found, FoundRun};
@@ -20,9 +20,11 @@ pub(super) fn check(case: &Case, found: &Found, places: &Places) -> Vec<Differen
         let dir = places.tasks().join(case.name).join(format!("run-{number}"));
         let has = |name: &str| run.artifacts.iter().any(|artifact| artifact.name == name);
         if has(CLASSIC_NAME) {
+            all.extend(our_own(number, CLASSIC_NAME, &dir, places));
             all.extend(gpg(number, &dir, places));
         }
         if has(CURRENT_NAME) {
+            all.extend(our_own(number, CURRENT_NAME, &dir, places));
             all.extend(stated(number, run, &dir));
         }
     }
@@ -34,6 +36,17 @@ fn ask(program: &mut Command) -> io::Result<Result<(), String>> {
     let Output { status, stdout, stderr } = program.stdin(Stdio::null()).output()?;
     let said = [stdout, stderr].concat();
     Ok(if status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&said).trim().replace('\n', "; ")) })
+}
+
+/// What our own command says, with the keys that the configuration names.
+fn our_own(run: usize, name: &str, dir: &Path, places: &Places) -> Option<Difference> {
+    let verify = || {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("verify-signature").arg(dir.join(name)).arg("--config").arg(places.config());
+        ask(command.args(["--keyring", keys::IMPLEMENTATION]))
+    };
+    let said = verify().unwrap_or_else(|error| Err(error.to_string())).err()?;
+    Some(Difference::Signature { run, name: name.to_owned(), by: "verify-signature", said })
 }
 
 /// What gpg says, with a home of its own that knows the worker's key; nothing where it is not installed.
@@ -76,4 +89,39 @@ fn stated(run: usize, found: &FoundRun, dir: &Path) -> Option<Difference> {
         }
     }
     (right != expected).then_some(Difference::Stated { run, expected, found: right })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::compare::FoundArtifact;
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_digest_that_is_not_stated_as_it_is_shows() {
+        let dir = tempfile::tempdir().unwrap();
+        let body = json!({"artifacts": {"public/a": {"sha256": "aa"}, "public/b": {"sha256": "bb"}}});
+        crate::fsio::create_dir_all(&dir.path().join("public")).unwrap();
+        let path = dir.path().join(CURRENT_NAME);
+        crate::key_files::write_new(&path, body.to_string().as_bytes(), 0o600).unwrap();
+        let found = |name: &str, content| FoundArtifact {
+            name: name.to_owned(),
+            content_type: "text/plain".to_owned(),
+            content,
+        };
+        let bytes =
+            |sha256: &str| FoundContent::Bytes { size: 1, sha256: sha256.to_owned(), text: String::new() };
+        let run = |b| FoundRun {
+            outcome: "completed".to_owned(),
+            artifacts: vec![
+                found("public/a", bytes("aa")),
+                found("public/b", bytes(b)),
+                found("public/link", FoundContent::Link),
+                found(CURRENT_NAME, bytes("cc")),
+            ],
+        };
+        assert_eq!(stated(0, &run("bb"), dir.path()), None);
+        let wrong = Difference::Stated { run: 0, expected: 2, found: 1 };
+        assert_eq!(stated(0, &run("bc"), dir.path()), Some(wrong));
+    }
 }

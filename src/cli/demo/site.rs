@@ -101,6 +101,11 @@ impl Places {
         self.root.join("keys")
     }
 
+    /// The keyrings in which others find them.
+    pub(super) fn keyrings(&self) -> PathBuf {
+        self.keys().join("keyrings")
+    }
+
     /// Where gpg keeps what it knows, when it is asked.
     pub(super) fn gpg_home(&self) -> PathBuf {
         self.root.join("gpg")
@@ -216,10 +221,10 @@ fn config(places: &Places, root_url: &str, token: &str, public: &PublicKey) -> V
         "shutdown_timeout": 5,
         "cot_signature_scheme": "both",
         "ed25519_private_key_path": places.keys().join(keys::SEED),
-        "ed25519_public_keys": { "scriptworker": [public] },
+        "ed25519_public_keys": { keys::IMPLEMENTATION: [public] },
         "privkey_path": places.keys().join(keys::SECRET),
         "pubkey_path": places.keys().join(keys::PUBLIC),
-        "base_gpg_home_dir": places.keys().join("keyrings"),
+        "base_gpg_home_dir": places.keyrings(),
     })
 }
 
