@@ -259,10 +259,7 @@ impl Supervisor {
                 (run::Actor::Uploader, team.uploader.send(run, message))
             }
             Effect::Attest(ending) => {
-                let Claimed { definition, worker_group, expires: task_expires, claimed_at, .. } =
-                    Claimed::clone(&hand.claimed);
-                let message =
-                    Attest { key, ending, definition, worker_group, task_expires, claimed_at, credentials };
+                let message = Attest::new(&hand.claimed, ending, credentials);
                 (run::Actor::Uploader, team.uploader.send(run, message))
             }
             Effect::AbortUpload => (run::Actor::Uploader, team.uploader.send(run, AbortUpload)),

@@ -1,6 +1,7 @@
 //! Supervisor → Uploader.
 
 use crate::actors::RunCredentials;
+use crate::messages::notice::Claimed;
 use scriptworker_core::ids::RunKey;
 use scriptworker_core::run::Ending;
 use scriptworker_core::time::UnixMillis;
@@ -37,6 +38,15 @@ pub struct Attest {
     pub claimed_at: UnixMillis,
     /// The run's credentials.
     pub credentials: Arc<RunCredentials>,
+}
+
+impl Attest {
+    /// Attest this run.
+    pub fn new(claimed: &Claimed, ending: Ending, credentials: Arc<RunCredentials>) -> Self {
+        let Claimed { key, definition, worker_group, claimed_at, expires: task_expires, .. } =
+            claimed.clone();
+        Self { key, ending, definition, worker_group, task_expires, claimed_at, credentials }
+    }
 }
 
 /// End the upload, or the attesting, early.
