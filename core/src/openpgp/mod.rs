@@ -28,6 +28,7 @@ mod outline;
 mod packet;
 mod policy;
 mod refusal;
+mod revoker;
 mod secret;
 mod sign;
 mod signature;

@@ -174,7 +174,7 @@ impl<'a> Judge<'a> {
     }
 
     /// Refuses when this revocation is valid and in force.
-    fn revocation(
+    pub(super) fn revocation(
         &mut self,
         found: SignatureAt,
         what: Revoked,
