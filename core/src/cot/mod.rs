@@ -7,6 +7,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`chain`] | the links, and how the chain grows as definitions become known |
+//! | `attestation`, `attestation_v1.schema.json` | what this worker states about a run and signs, and the schema of it |
 //! | [`task`], [`status`], [`attested`] | the documents that rules look at, read strictly |
 //! | [`need`], [`evidence`] | what has to be known, and what is |
 //! | [`keys`] | whose signatures count |
@@ -16,6 +17,7 @@
 //! | [`finding`], [`reason`] | what is wrong |
 #![expect(dead_code, reason = "the judge that calls the rules is not there yet")]
 
+mod attestation;
 pub mod attested;
 pub mod chain;
 pub mod evidence;
@@ -30,3 +32,8 @@ mod rules;
 pub mod status;
 pub mod task;
 pub mod template;
+
+pub use attestation::{
+    ATTESTATION_NAMES, Attestation, AttestationBody, AttestationError, AttestationSchema, CLASSIC_NAME,
+    CURRENT_NAME, CURRENT_SIGNATURE_NAME, SchemaFileError,
+};
