@@ -9,6 +9,7 @@
 //! | [`run`] | the life of one run: which event leads to which effects, which status wins, when to claim and reclaim |
 //! | [`task`] | whether a claimed task definition can be run at all, and within which limits |
 //! | [`client`] | what a script needs: its task, its configuration, schemas, artifact addresses, upstream artifacts |
+//! | [`cot`] | what a worker attests about a run |
 //! | [`retry`] | which failed call may be repeated, and when |
 //! | [`json`] | JSON as scripts and people read it, and as documents from strangers are read |
 //! | [`openpgp`] | which OpenPGP keys and signatures count, and why not |

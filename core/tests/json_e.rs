@@ -2,7 +2,13 @@
 //!
 //! The renderer differs from the library in two things only, a fixed `now` and the calls of `as_slugid`; neither may
 //! change what a template without them means.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a test that looks for the sources of a library"
+)]
 
 use scriptworker_core::cot::template::{Rendering, render};
 use scriptworker_core::ids::TaskId;

@@ -1,27 +1,42 @@
 //! Which keys the attestations of each worker implementation may be signed with, and in which form they may come.
 
 use super::finding::Finding;
-use super::implementation::Implementation;
-use super::policy::AttestationForm;
+pub use super::implementation::Implementation;
+
 use super::reason::Reason;
+use super::{CLASSIC_NAME, CURRENT_NAME, CURRENT_SIGNATURE_NAME};
 use crate::ed25519::trust::KeyLists;
 use crate::openpgp::Keyring;
 use crate::time::UnixMillis;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The artifact that holds the body in this form.
-pub const fn document_name(form: AttestationForm) -> &'static str {
-    match form {
-        AttestationForm::Ed25519 => "public/chain-of-trust.json",
-        AttestationForm::OpenPgp => "public/chainOfTrust.json.asc",
-    }
+/// The form of an attestation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Form {
+    /// `public/chain-of-trust.json` with an ed25519 signature beside it.
+    Ed25519,
+    /// `public/chainOfTrust.json.asc`, clear-signed with OpenPGP.
+    #[serde(rename = "openpgp")]
+    OpenPgp,
 }
 
-/// The artifact that holds the signature, where it stands apart.
-pub const fn signature_name(form: AttestationForm) -> Option<&'static str> {
-    match form {
-        AttestationForm::Ed25519 => Some("public/chain-of-trust.json.sig"),
-        AttestationForm::OpenPgp => None,
+impl Form {
+    /// The artifact that holds the body.
+    pub const fn document(self) -> &'static str {
+        match self {
+            Self::Ed25519 => CURRENT_NAME,
+            Self::OpenPgp => CLASSIC_NAME,
+        }
+    }
+
+    /// The artifact that holds the signature, where it stands apart.
+    pub const fn signature(self) -> Option<&'static str> {
+        match self {
+            Self::Ed25519 => Some(CURRENT_SIGNATURE_NAME),
+            Self::OpenPgp => None,
+        }
     }
 }
 

@@ -7,13 +7,16 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`chain`] | the links, and how the chain grows as definitions become known |
+//! | `attestation`, `attestation_v1.schema.json` | what this worker states about a run and signs, and the schema of it |
 //! | [`task`], [`status`], [`attested`] | the documents that rules look at, read strictly |
 //! | [`need`], [`evidence`] | what has to be known, and what is |
 //! | [`keys`] | whose signatures count |
+//! | [`policy`] | what the rules take as given, as data |
 //! | [`template`] | renders a source tree's template |
 //! | [`role`] | what a type of task is in a chain |
 //! | [`finding`], [`reason`] | what is wrong |
 
+mod attestation;
 pub mod attested;
 pub mod chain;
 pub mod evidence;
@@ -30,3 +33,8 @@ mod rules;
 pub mod status;
 pub mod task;
 pub mod template;
+
+pub use attestation::{
+    ATTESTATION_NAMES, Attestation, AttestationBody, AttestationError, AttestationSchema, CLASSIC_NAME,
+    CURRENT_NAME, CURRENT_SIGNATURE_NAME, SchemaFileError,
+};

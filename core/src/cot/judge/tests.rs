@@ -1,3 +1,4 @@
+mod classic;
 mod world;
 
 use super::*;
@@ -5,7 +6,7 @@ use crate::cot::evidence::Answer;
 use crate::cot::reason::Reason;
 use serde_json::json;
 use std::collections::BTreeSet;
-use world::{ARTIFACT, BUILD, DECISION, IMAGE, SIGNING, World, bytes_of, key, openpgp_key};
+use world::{ARTIFACT, BUILD, DECISION, IMAGE, SIGNING, World, bytes_of, key};
 
 fn refused_with(world: &World, task: &str, reason: Reason) {
     let refusals = world.refusals();
@@ -359,53 +360,4 @@ fn nothing_below_a_refused_link_is_asked_for() {
     let mut asked = BTreeSet::new();
     world.judge_after(|_, needs| asked.extend(needs.iter().cloned()));
     assert!(!asked.iter().any(|need| matches!(need, Need::Artifact { .. })));
-}
-
-#[test]
-fn an_honest_release_of_the_classic_generation_is_verified() {
-    let judgement = World::classic().judge();
-    let Judgement::Verified(task, report) = judgement else { panic!("{judgement:#?}") };
-    assert_eq!(task.artifacts().len(), 1);
-    assert!(
-        report
-            .links
-            .iter()
-            .filter_map(|link| link.signer.as_deref())
-            .all(|signer| signer.starts_with("OpenPGP"))
-    );
-}
-
-#[test]
-fn classic_chains_are_refused_for_their_own_reasons() {
-    let mut world = World::classic();
-    world.clear_signers.insert(BUILD, openpgp_key(2));
-    refused_with(&world, BUILD, Reason::UnknownKey);
-    let mut world = World::classic();
-    world.tasks.get_mut(DECISION).unwrap()["payload"]["command"][5] = json!("curl evil");
-    let environment = world.bodies[DECISION]["environment"].clone();
-    world.attest();
-    world.bodies.get_mut(DECISION).unwrap()["environment"] = environment;
-    refused_with(&world, DECISION, Reason::Command);
-    let mut world = World::classic();
-    world.bodies.get_mut(DECISION).unwrap()["environment"] = json!({"imageHash": "sha256:evil"});
-    refused_with(&world, DECISION, Reason::Image);
-    let mut world = World::classic();
-    world.damage =
-        Some((BUILD, "public/chainOfTrust.json.asc", |bytes| Some([&bytes[..], b"more"].concat())));
-    refused_with(&world, BUILD, Reason::TrailingData);
-}
-
-#[test]
-fn row_019_and_row_020_forms_neither_contradict_nor_replace_each_other() {
-    let mut world = World::classic();
-    world.signers = [(BUILD, key(1))].into();
-    world.clear_signers.remove(BUILD);
-    refused_with(&world, BUILD, Reason::WeakForm);
-    let mut world = World::classic();
-    world.policy["attestations"]["docker-worker"] = json!([{"form": "openpgp"}, {"form": "ed25519"}]);
-    world.policy["ed25519_public_keys"] = json!({"docker-worker": [key(1).public().to_string()]});
-    world.signers = [(BUILD, key(1))].into();
-    assert!(matches!(world.judge(), Judgement::Verified(..)), "both say the same: {:?}", world.refusals());
-    world.damage = Some((BUILD, "public/chain-of-trust.json.sig", |_| None));
-    refused_with(&world, BUILD, Reason::MissingSignature);
 }

@@ -2,39 +2,18 @@
 //! gets a task accepted by leaving out its stronger attestation.
 
 use super::problem::{At, Problems};
-use crate::cot::implementation::Implementation;
+use crate::cot::keys::{Form, Implementation};
 use crate::time::UnixMillis;
-use serde::Serialize;
-
-/// How an attestation is signed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum AttestationForm {
-    /// `public/chainOfTrust.json.asc`: clear-signed with OpenPGP.
-    OpenPgp,
-    /// `public/chain-of-trust.json` and its `.sig`: ed25519.
-    Ed25519,
-}
 
 /// A form, and the tasks of which it is accepted: those that were resolved within these times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AcceptedForm {
     /// The form.
-    pub form: AttestationForm,
+    pub form: Form,
     /// The first moment.
     pub from: Option<UnixMillis>,
     /// The last moment.
     pub until: Option<UnixMillis>,
-}
-
-impl AttestationForm {
-    /// The name in policies.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::OpenPgp => "openpgp",
-            Self::Ed25519 => "ed25519",
-        }
-    }
 }
 
 impl AcceptedForm {
@@ -42,8 +21,8 @@ impl AcceptedForm {
         let mut fields = at.fields(problems)?;
         let form = fields.required(problems, "form").and_then(|at| {
             at.parsed(problems, "openpgp or ed25519", |text| match text {
-                "openpgp" => Ok(AttestationForm::OpenPgp),
-                "ed25519" => Ok(AttestationForm::Ed25519),
+                "openpgp" => Ok(Form::OpenPgp),
+                "ed25519" => Ok(Form::Ed25519),
                 _ => Err(()),
             })
         });
@@ -72,7 +51,7 @@ impl super::Policy {
         &self,
         implementation: Implementation,
         resolved: UnixMillis,
-    ) -> impl Iterator<Item = AttestationForm> {
+    ) -> impl Iterator<Item = Form> {
         let forms = self.attestations.get(&implementation).into_iter().flatten();
         forms.filter(move |accepted| accepted.accepts(resolved)).map(|accepted| accepted.form)
     }

@@ -6,7 +6,7 @@ use super::identity::PolicyId;
 use super::pools::{PoolMap, PoolPattern};
 use super::problem::{At, Fields, PolicyProblem, Problems};
 use super::product::{Product, pools};
-use crate::cot::implementation::Implementation;
+use crate::cot::keys::Implementation;
 use crate::cot::role::{Role, RuleSet};
 use crate::digest::HashAlgorithm;
 use crate::ed25519::trust::{KeyLists, ListedKey};
@@ -18,6 +18,11 @@ use std::collections::BTreeMap;
 
 /// The form of documents that this version reads.
 const FORMAT: u64 = 1;
+
+/// The worker implementations (chain-of-trust.md 2.2). For any other there would be neither keys nor checks.
+pub const IMPLEMENTATIONS: [&str; 3] = ["docker-worker", "generic-worker", "scriptworker"];
+
+const AN_IMPLEMENTATION: &str = "docker-worker, generic-worker or scriptworker as its key";
 
 /// A policy: everything that the rules take as given.
 #[derive(Debug, Clone)]
@@ -207,10 +212,12 @@ fn task_types(at: &At<'_>, problems: &mut Problems) -> Option<BTreeMap<String, R
     entries.map(|entries| entries.into_iter().collect())
 }
 
-fn implementation(at: &At<'_>, problems: &mut Problems) -> Option<Implementation> {
-    at.parsed(problems, "docker-worker, generic-worker or scriptworker", |text| {
-        Implementation::from_name(text).ok_or(())
-    })
+pub(super) fn implementation(at: &At<'_>, problems: &mut Problems) -> Option<Implementation> {
+    at.parsed(problems, IMPLEMENTATIONS.join(", "), |text| known_implementation(text).ok_or(()))
+}
+
+fn known_implementation(name: &str) -> Option<Implementation> {
+    Implementation::from_name(name)
 }
 
 fn pool_map(at: &At<'_>, problems: &mut Problems) -> Option<PoolMap> {
@@ -229,9 +236,9 @@ fn pool_map(at: &At<'_>, problems: &mut Problems) -> Option<PoolMap> {
 fn attestations(at: &At<'_>, problems: &mut Problems) -> Option<BTreeMap<Implementation, Vec<AcceptedForm>>> {
     let entries = at.entries(problems, |problems, name, list| {
         let forms = list.list(problems, |problems, item| AcceptedForm::read(&item, problems))?;
-        match Implementation::from_name(name) {
+        match known_implementation(name) {
             Some(implementation) => Some((implementation, forms)),
-            None => problems.wrong(&list, "docker-worker, generic-worker or scriptworker as its key"),
+            None => problems.wrong(&list, AN_IMPLEMENTATION),
         }
     });
     entries.map(|entries| entries.into_iter().collect())
@@ -249,9 +256,9 @@ fn keys(fields: &mut Fields<'_>, problems: &mut Problems) -> KeyLists {
         })
     };
     let lists = fields.optional("ed25519_public_keys").and_then(|at| {
-        at.entries(problems, |problems, name, list| match Implementation::from_name(name) {
+        at.entries(problems, |problems, name, list| match known_implementation(name) {
             Some(_) => Some((name.to_owned(), list.list(problems, key)?)),
-            None => problems.wrong(&list, "docker-worker, generic-worker or scriptworker as its key"),
+            None => problems.wrong(&list, AN_IMPLEMENTATION),
         })
     });
     let mut set = |name| {

@@ -1,7 +1,8 @@
 //! Features of payloads that no task of a chain with restricted scopes may have used (cot-attacks.md row 110).
 
+use super::document::implementation;
 use super::problem::{At, Problems};
-use crate::cot::implementation::Implementation;
+use crate::cot::keys::Implementation;
 use serde_json::Value;
 
 /// A forbidden feature: a member of the definition that is there and says yes.
@@ -21,13 +22,9 @@ impl ForbiddenFeature {
     pub(super) fn read(at: &At<'_>, problems: &mut Problems) -> Option<Self> {
         let mut fields = at.fields(problems)?;
         let feature = fields.required(problems, "feature").and_then(|at| at.text(problems));
-        let implementations = fields.required(problems, "implementations").and_then(|at| {
-            at.list(problems, |problems, item| {
-                item.parsed(problems, "docker-worker, generic-worker or scriptworker", |text| {
-                    Implementation::from_name(text).ok_or(())
-                })
-            })
-        });
+        let implementations = fields
+            .required(problems, "implementations")
+            .and_then(|at| at.list(problems, |problems, item| implementation(&item, problems)));
         let path = fields.required(problems, "path").and_then(|at| {
             at.parsed(problems, "keys with dots between them", |text| {
                 let keys: Vec<String> = text.split('.').map(str::to_owned).collect();
@@ -75,10 +72,14 @@ mod tests {
     fn row_110_a_feature_is_used_when_it_says_yes() {
         let dind = ForbiddenFeature {
             feature: "dind".to_owned(),
-            implementations: vec![Implementation::DockerWorker],
+            implementations: vec![Implementation::from_name("docker-worker").unwrap()],
             path: ["payload", "features", "dind"].map(str::to_owned).to_vec(),
             except_task_types: vec!["docker-image".to_owned()],
         };
+        let (docker, generic) = (
+            Implementation::from_name("docker-worker").unwrap(),
+            Implementation::from_name("generic-worker").unwrap(),
+        );
         for (value, expected) in [
             (json!(true), true),
             (json!(1), true),
@@ -92,11 +93,11 @@ mod tests {
             (json!([]), false),
         ] {
             let task = json!({"payload": {"features": {"dind": value}}});
-            assert_eq!(dind.is_used(Implementation::DockerWorker, "build", &task), expected, "{task}");
-            assert!(!dind.is_used(Implementation::GenericWorker, "build", &task));
-            assert!(!dind.is_used(Implementation::DockerWorker, "docker-image", &task));
+            assert_eq!(dind.is_used(docker, "build", &task), expected, "{task}");
+            assert!(!dind.is_used(generic, "build", &task));
+            assert!(!dind.is_used(docker, "docker-image", &task));
         }
-        assert!(!dind.is_used(Implementation::DockerWorker, "build", &json!({"payload": {}})));
-        assert!(!dind.is_used(Implementation::DockerWorker, "build", &json!([])));
+        assert!(!dind.is_used(docker, "build", &json!({"payload": {}})));
+        assert!(!dind.is_used(docker, "build", &json!([])));
     }
 }

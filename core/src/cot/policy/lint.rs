@@ -1,9 +1,8 @@
 //! What fits the schema of a policy and still cannot be meant.
 
-use super::attestations::AttestationForm;
-use super::document::Policy;
+use super::document::{IMPLEMENTATIONS, Policy};
 use super::product::{PrebuiltImages, Product, ProductType};
-use crate::cot::implementation::Implementation;
+use crate::cot::keys::{Form, Implementation};
 use crate::ed25519::PrivateKey;
 use crate::json::JsonPath;
 use serde::Serialize;
@@ -67,16 +66,19 @@ impl Policy {
     fn lint_keys(&self, own: Option<&PrivateKey>, lints: &mut Vec<Lint>) {
         let root = || JsonPath::root().key("ed25519_public_keys");
         lints.extend(self.keys.problems(own).into_iter().map(|problem| error(root(), problem)));
-        for implementation in Implementation::ALL {
-            let forms = self.attestations.get(&implementation).map(Vec::as_slice).unwrap_or_default();
+        for name in IMPLEMENTATIONS {
+            let forms = Implementation::from_name(name)
+                .and_then(|name| self.attestations.get(&name))
+                .map(Vec::as_slice)
+                .unwrap_or_default();
             if forms.is_empty() {
-                let path = JsonPath::root().key("attestations").key(implementation.name());
+                let path = JsonPath::root().key("attestations").key(name);
                 lints.push(warning(path, "no attestation of this implementation is accepted"));
             }
-            let wants_key = forms.iter().any(|accepted| accepted.form == AttestationForm::Ed25519);
-            if wants_key && !self.keys.lists.contains_key(implementation.name()) {
+            let wants_key = forms.iter().any(|accepted| accepted.form == Form::Ed25519);
+            if wants_key && !self.keys.lists.contains_key(name) {
                 let text = "no key is listed, although ed25519 attestations are accepted";
-                lints.push(error(root().key(implementation.name()), text));
+                lints.push(error(root().key(name), text));
             }
         }
     }
@@ -105,7 +107,7 @@ impl Policy {
         let listed: Vec<_> =
             product.image_allowlists.iter().flat_map(|lists| lists.keys().cloned()).collect();
         self.lint_task_types(&path.clone().key("docker_image_allowlists"), &listed, lints);
-        for occasion in product.tag_revisions_for.iter().filter(|name| !product.tasks_for.contains(name)) {
+        for occasion in product.tag_revisions_for.iter().filter(|name| !product.tasks_for.contains(*name)) {
             let text = format!("{occasion:?} is none of valid_tasks_for");
             lints.push(warning(path.clone().key("tag_revisions_for"), text));
         }

@@ -21,9 +21,9 @@ mod product;
 mod tests;
 mod trees;
 
-pub use attestations::{AcceptedForm, AttestationForm};
+pub use attestations::AcceptedForm;
 pub use builtin::{CLASSIC, CURRENT};
-pub use document::{Policy, Switches, TryPushes};
+pub use document::{IMPLEMENTATIONS, Policy, Switches, TryPushes};
 pub use features::ForbiddenFeature;
 pub use identity::{PolicyError, PolicyId, PolicySuccession};
 pub use lint::{Lint, LintLevel};

@@ -2,7 +2,7 @@
 //! row 6).
 
 use crate::client::glob_matches;
-use crate::cot::implementation::Implementation;
+use crate::cot::keys::Implementation;
 use crate::ids::TaskQueueId;
 use serde::{Serialize, Serializer};
 use std::fmt;
@@ -136,12 +136,13 @@ mod tests {
 
     #[test]
     fn the_first_pattern_that_fits_counts() {
+        let runs = |name: &str| Implementation::from_name(name).unwrap();
         let map = PoolMap::new(vec![
-            (pattern("gecko-3/b-mac*"), Implementation::GenericWorker),
-            (pattern("gecko-3/*"), Implementation::DockerWorker),
+            (pattern("gecko-3/b-mac*"), runs("generic-worker")),
+            (pattern("gecko-3/*"), runs("docker-worker")),
         ]);
-        assert_eq!(map.implementation(&pool("gecko-3/b-mac-1")), Some(Implementation::GenericWorker));
-        assert_eq!(map.implementation(&pool("gecko-3/b-linux")), Some(Implementation::DockerWorker));
+        assert_eq!(map.implementation(&pool("gecko-3/b-mac-1")), Some(runs("generic-worker")));
+        assert_eq!(map.implementation(&pool("gecko-3/b-linux")), Some(runs("docker-worker")));
         assert_eq!(map.implementation(&pool("gecko-1/b-linux")), None);
         assert_eq!(PoolMap::default().implementation(&pool("gecko-1/b-linux")), None);
     }

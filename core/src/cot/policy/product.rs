@@ -10,7 +10,7 @@ use crate::ids::TaskQueueId;
 use crate::scope::Scope;
 use crate::source_url::{VcsRule, VcsRuleError, VcsRules};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where the source trees of a product are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,14 +55,14 @@ pub struct Product {
     /// The prefix whose variables come first where a task has them.
     pub overriding_env_prefix: Option<String>,
     /// The owners of repositories whose pull requests come from nobody else.
-    pub official_owners: Vec<String>,
+    pub official_owners: BTreeSet<String>,
     /// Who may use prebuilt images.
     pub prebuilt_images: PrebuiltImages,
     /// By type of task, the digests of prebuilt images that it may use; a type without a list may use none. Absent:
     /// digests do not matter.
     pub image_allowlists: Option<BTreeMap<String, Vec<Digest>>>,
     /// The occasions for which parent tasks are made.
-    pub tasks_for: Vec<String>,
+    pub tasks_for: BTreeSet<String>,
     /// The occasions on which a tag may stand where a revision belongs.
     pub tag_revisions_for: Vec<String>,
     /// Pools of decision and action tasks.
@@ -142,9 +142,9 @@ impl Product {
         let restricted = scopes.and_then(|at| trees::restricted(&at, problems));
         let trees = trees.and_then(|at| trees::trees(&at, problems));
         let optional = Optional {
-            official_owners: owners.and_then(|at| at.text_or_texts(problems)).unwrap_or_default(),
+            official_owners: owners.and_then(|at| at.text_or_texts(problems)).into_iter().flatten().collect(),
             prebuilt_images: prebuilt.and_then(|at| prebuilt_images(&at, problems)),
-            tasks_for: tasks_for.and_then(|at| at.texts(problems)).unwrap_or_default(),
+            tasks_for: tasks_for.and_then(|at| at.texts(problems)).into_iter().flatten().collect(),
             decision_command: decision_command.and_then(|at| command(&at, problems)),
             image_command: image_command
                 .and_then(|at| at.list(problems, |p, item| item.text(p).map(str::to_owned))),
@@ -206,9 +206,9 @@ impl Product {
 
 /// What a product may do without.
 struct Optional {
-    official_owners: Vec<String>,
+    official_owners: BTreeSet<String>,
     prebuilt_images: Option<PrebuiltImages>,
-    tasks_for: Vec<String>,
+    tasks_for: BTreeSet<String>,
     decision_command: Option<DecisionCommand>,
     image_command: Option<Vec<String>>,
     image_allowlists: Option<BTreeMap<String, Vec<Digest>>>,

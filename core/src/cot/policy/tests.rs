@@ -1,6 +1,7 @@
 //! The built-in policies, the schema, the lint, overrides and identity.
 
 mod builtin;
+mod mistakes;
 mod overriding;
 
 use super::*;

@@ -6,9 +6,8 @@ use crate::cot::evidence::Answer;
 use crate::cot::examine::{Pass, Step, all};
 use crate::cot::finding::Finding;
 use crate::cot::implementation::Implementation;
-use crate::cot::keys::{Keys, document_name, signature_name};
+use crate::cot::keys::{Form, Keys};
 use crate::cot::need::Need;
-use crate::cot::policy::AttestationForm;
 use crate::cot::reason::Reason;
 use crate::cot::status::CompletedRun;
 use crate::ids::ArtifactName;
@@ -21,14 +20,14 @@ pub(in crate::cot) struct SignedBody {
     pub(in crate::cot) body: Arc<Attested>,
     /// In words, for the verdict; nothing when signatures are not checked.
     pub(in crate::cot) signer: Option<String>,
-    pub(in crate::cot) form: AttestationForm,
+    pub(in crate::cot) form: Form,
 }
 
 /// Reads the attestation of a run. `accepted` are the forms that the policy takes from the implementation at that time.
 pub(in crate::cot) fn read(
     pass: &Pass<'_>,
     keys: &Keys<'_>,
-    accepted: &[AttestationForm],
+    accepted: &[Form],
     implementation: Implementation,
     run: &CompletedRun,
 ) -> Step<SignedBody> {
@@ -46,9 +45,7 @@ pub(in crate::cot) fn read(
         (Some(one), Some(other)) if one.body == other.body => Ok(one),
         (Some(one), Some(other)) => {
             let finding = Finding::new(Reason::ConflictingAttestations);
-            Err(finding
-                .found(format!("{} and {}", document_name(one.form), document_name(other.form)))
-                .into())
+            Err(finding.found(format!("{} and {}", one.form.document(), other.form.document())).into())
         }
     }
 }
@@ -57,27 +54,27 @@ pub(in crate::cot) fn read(
 fn one(
     pass: &Pass<'_>,
     keys: &Keys<'_>,
-    form: AttestationForm,
+    form: Form,
     implementation: Implementation,
     run: &CompletedRun,
 ) -> Step<Option<SignedBody>> {
-    let document = fetch(pass, run, document_name(form), DocumentKind::Attestation);
-    let signature = match signature_name(form) {
+    let document = fetch(pass, run, form.document(), DocumentKind::Attestation);
+    let signature = match form.signature() {
         Some(name) if keys.check => Some(fetch(pass, run, name, DocumentKind::Signature)),
         _ => None,
     };
     let Some(document) = document? else { return Ok(None) };
     let (text, signer) = match (form, signature) {
-        (AttestationForm::OpenPgp, _) if keys.check => {
+        (Form::OpenPgp, _) if keys.check => {
             let (text, signer) = keys
                 .clear_signed(implementation, &document, run.resolved)
-                .map_err(|f| f.at(document_name(form)))?;
+                .map_err(|f| f.at(form.document()))?;
             (text.into(), Some(signer))
         }
-        (AttestationForm::OpenPgp, _) => (unsigned_text(&document), None),
-        (AttestationForm::Ed25519, None) => (document, None),
-        (AttestationForm::Ed25519, Some(signature)) => {
-            let name = signature_name(form).unwrap_or_default();
+        (Form::OpenPgp, _) => (unsigned_text(&document), None),
+        (Form::Ed25519, None) => (document, None),
+        (Form::Ed25519, Some(signature)) => {
+            let name = form.signature().unwrap_or_default();
             let signature = signature?.ok_or_else(|| Finding::new(Reason::MissingSignature).at(name))?;
             let signer =
                 keys.detached(implementation, &document, &signature, run.resolved).map_err(|f| f.at(name))?;
@@ -88,7 +85,7 @@ fn one(
         let place = finding
             .place
             .clone()
-            .map_or_else(|| document_name(form).to_owned(), |at| format!("{}: {at}", document_name(form)));
+            .map_or_else(|| form.document().to_owned(), |at| format!("{}: {at}", form.document()));
         finding.at(place)
     })?;
     Ok(Some(SignedBody { body: Arc::new(body), signer, form }))
@@ -113,15 +110,13 @@ fn fetch(pass: &Pass<'_>, run: &CompletedRun, name: &str, class: DocumentKind) -
 }
 
 /// Why there is none: perhaps one in a form that is not accepted, left over when the accepted one was taken away.
-fn absent(pass: &Pass<'_>, accepted: &[AttestationForm], run: &CompletedRun) -> Step<Finding> {
-    let other = [AttestationForm::Ed25519, AttestationForm::OpenPgp]
-        .into_iter()
-        .find(|form| !accepted.contains(form));
+fn absent(pass: &Pass<'_>, accepted: &[Form], run: &CompletedRun) -> Step<Finding> {
+    let other = [Form::Ed25519, Form::OpenPgp].into_iter().find(|form| !accepted.contains(form));
     if let Some(form) = other
-        && fetch(pass, run, document_name(form), DocumentKind::Attestation)?.is_some()
+        && fetch(pass, run, form.document(), DocumentKind::Attestation)?.is_some()
     {
-        let names: Vec<_> = accepted.iter().map(|form| document_name(*form)).collect();
-        return Ok(Finding::new(Reason::WeakForm).expected(names.join(" or ")).found(document_name(form)));
+        let names: Vec<_> = accepted.iter().map(|form| form.document()).collect();
+        return Ok(Finding::new(Reason::WeakForm).expected(names.join(" or ")).found(form.document()));
     }
     Ok(Finding::new(Reason::MissingSignature).because("the queue has no attestation of this run"))
 }

@@ -12,6 +12,7 @@ use crate::cot::role::RuleSet;
 use crate::cot::task::Definition;
 use crate::source_url::{RepoUrl, SourceUrl};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// The rule.
 pub(in crate::cot) fn check(
@@ -98,9 +99,9 @@ fn landed(
     let Some((owner, name)) = url.owner_and_name() else {
         return Err(refused().at(place).expected("a repository on GitHub").found(url).into());
     };
-    if !product.official_owners.iter().any(|official| official == owner) {
+    if !product.official_owners.contains(owner) {
         let finding =
-            refused().at(place).expected(format!("a repository of {}", product.official_owners.join(", ")));
+            refused().at(place).expected(format!("a repository of {}", joined(&product.official_owners)));
         return Err(finding.found(url).into());
     }
     // private repositories are written to by members only, and GitHub shows their pages to nobody else
@@ -122,6 +123,10 @@ fn landed(
         return Err(Finding::new(Reason::NotLanded).at(place).found(need).into());
     }
     Ok(())
+}
+
+fn joined(names: &BTreeSet<String>) -> String {
+    names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// The hash of a tag: exactly one tag has the name.

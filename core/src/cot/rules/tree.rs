@@ -88,10 +88,13 @@ pub(in crate::cot) fn check(
     let task = &parents.parent.task;
     let tasks_for = task.tasks_for().unwrap_or_default();
     let accepted = &parents.product.tasks_for;
-    if !accepted.iter().any(|it| it == tasks_for) {
+    if !accepted.contains(tasks_for) {
         let finding = Finding::new(Reason::TasksFor).at("extra.tasks_for");
         return Err(finding
-            .expected(format!("one of {}", accepted.join(", ")))
+            .expected(format!(
+                "one of {}",
+                accepted.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+            ))
             .found(format!("{tasks_for:?}"))
             .into());
     }

@@ -7,14 +7,14 @@ use crate::cot::evidence::{Answer, Evidence, StoredArtifact};
 use crate::cot::implementation::Implementation;
 use crate::cot::keys::Keys;
 use crate::cot::need::{GitHubObject, Need};
-use crate::cot::policy::{CLASSIC, CURRENT, Policy};
+use crate::cot::policy::{CURRENT, Policy};
 use crate::cot::reason::Reason;
 use crate::cot::task::Definition;
 use crate::cot::template::{InProcess, Rendering, render};
 use crate::ed25519::PrivateKey;
 use crate::ids::TaskId;
 use crate::json::{DocumentKind, format_json};
-use crate::openpgp::{Expiry, KeyAlgorithm, KeyOwner, KeyPlan, Keyring, SecretKey, SignaturePolicy};
+use crate::openpgp::{Keyring, SecretKey};
 use crate::time::UnixMillis;
 use crate::yaml;
 use rand::SeedableRng;
@@ -94,16 +94,6 @@ tasks:
 
 pub(super) fn key(number: u64) -> PrivateKey {
     PrivateKey::generate(&mut StdRng::seed_from_u64(number))
-}
-
-pub(super) fn openpgp_key(number: u64) -> SecretKey {
-    let plan = KeyPlan {
-        owner: KeyOwner::of_worker("worker", "host.example.com").unwrap(),
-        algorithm: KeyAlgorithm::Ed25519,
-        expiry: Expiry::Never,
-    };
-    let made = UnixMillis::parse("2026-01-01T00:00:00Z").unwrap();
-    SecretKey::generate(&plan, made, &mut StdRng::seed_from_u64(number)).unwrap()
 }
 
 pub(super) fn id(text: &str) -> TaskId {
@@ -202,38 +192,6 @@ impl World {
         });
         world.policy["shared_ed25519_public_keys"] = json!([]);
         world.attest();
-        world
-    }
-
-    /// The same release, ten years ago: clear-signed, its decision task known by its command.
-    pub(super) fn classic() -> Self {
-        let mut world = Self::new();
-        world.policy = yaml::read_strict(CLASSIC.as_bytes(), DocumentKind::Policy).unwrap();
-        let key = openpgp_key(1);
-        let keyring = Keyring::flat(vec![key.certificate().clone()], SignaturePolicy::default());
-        world.keyrings.insert(Implementation::DockerWorker, keyring);
-        world.signers.clear();
-        world.clear_signers = [DECISION, IMAGE, BUILD].map(|task| (task, openpgp_key(1))).into();
-        let in_pool = |task: &mut Value, provisioner: &str, worker: &str| {
-            task["provisionerId"] = json!(provisioner);
-            task["workerType"] = json!(worker);
-        };
-        world.change_task(IMAGE, |task| in_pool(task, "aws-provisioner-v1", "gecko-images"));
-        world.change_task(SIGNING, |task| in_pool(task, "scriptworker-prov-v1", "signing-linux-v1"));
-        let digest = |task: &str, policy: &Value| {
-            policy["products"]["firefox"]["docker_image_allowlists"][task][0].clone()
-        };
-        let decision = world.tasks.get_mut(DECISION).unwrap();
-        in_pool(decision, "aws-provisioner-v1", "gecko-decision");
-        let shell =
-            "cd /home/worker/checkouts/gecko && ./mach --log-no-times taskgraph decision --pushlog-id='1'";
-        decision["payload"]["command"] =
-            json!(["/home/worker/bin/run-task", "--vcs-checkout=/x", "--", "bash", "-cx", shell]);
-        world.attest();
-        for (task, list) in [(DECISION, "decision"), (IMAGE, "docker-image")] {
-            let allowed = digest(list, &world.policy);
-            world.bodies.get_mut(task).unwrap()["environment"] = json!({"imageHash": allowed});
-        }
         world
     }
 

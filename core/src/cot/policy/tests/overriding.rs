@@ -44,7 +44,7 @@ fn every_form_of_an_override_is_taken() {
     );
     let firefox = policy.unwrap().products.remove("firefox").unwrap();
     assert_eq!(
-        (firefox.types, firefox.official_owners),
+        (firefox.types, Vec::from_iter(firefox.official_owners)),
         (vec![ProductType::Hg], vec!["a".to_owned(), "b".to_owned()])
     );
     // without a product a plain value is for nobody, and a table still is for its products
