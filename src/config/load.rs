@@ -14,6 +14,7 @@ use super::typed::Config;
 use super::unsupported::unsupported;
 use super::{parse, products};
 use config::{ConfigBuilder, Map, Source, Value, ValueKind};
+use scriptworker_core::secret::Secret;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -57,6 +58,8 @@ pub struct Inspection {
     /// The results, notes aside.
     config: Option<Config>,
     credentials: Option<CredentialsConfig>,
+    /// The value of `github_oauth_token`, which `settings` masks.
+    pub(super) github_token: Option<Secret>,
 }
 
 /// Loads the configuration of a worker: built-in values, under the environment's defaults, under the file
@@ -121,6 +124,7 @@ pub fn inspect(path: Option<&Path>, env: &Environment) -> Inspection {
         spots: Spots::default(),
         config: None,
         credentials: None,
+        github_token: None,
     };
     if let Some((config, credentials)) = inspect_parts(&mut inspection, env) {
         (inspection.config, inspection.credentials) = (config, credentials);
@@ -141,7 +145,7 @@ pub fn inspect(path: Option<&Path>, env: &Environment) -> Inspection {
 type Parts = (Option<Config>, Option<CredentialsConfig>);
 
 fn inspect_parts(inspection: &mut Inspection, env: &Environment) -> Option<Parts> {
-    let Inspection { file, problems, warnings, settings, generation, .. } = inspection;
+    let Inspection { file, problems, warnings, settings, generation, github_token, .. } = inspection;
     let root = match read_file(file) {
         Ok(root) => root,
         Err(problem) => {
@@ -163,6 +167,13 @@ fn inspect_parts(inspection: &mut Inspection, env: &Environment) -> Option<Parts
     };
     let checked = check::check(entries, problems, warnings);
     *generation = checked.generation;
+    *github_token = checked
+        .entries
+        .iter()
+        .find(|(spec, _)| spec.name == "github_oauth_token")
+        .and_then(|(_, value)| value.as_text())
+        .filter(|token| !token.is_empty())
+        .map(Secret::new);
     products::check(&checked, problems);
     report_missing(&checked, problems);
     let credentials = if checked.refused.contains(&"credentials") {

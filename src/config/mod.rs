@@ -15,6 +15,7 @@
 //! | `products` | what `cot_product` asks of the other keys |
 //! | `credentials` | the four sources of the worker's own credentials |
 //! | `load` | the whole way, and the merge |
+//! | `inspection` | what verbs that only look take out of it |
 //! | `build`, `directories` | rules beyond types; which directory may lie in which |
 //! | `attestation` | the keys about what is attested, and with which keys |
 //! | `keyrings` | the keys about keyrings and the key repository |
@@ -30,6 +31,7 @@ mod check;
 mod credentials;
 mod directories;
 mod environment;
+mod inspection;
 mod keyrings;
 mod keys;
 mod load;

@@ -1,0 +1,86 @@
+//! Asks, fetches and judges: level by level, until nothing is missing.
+
+use super::case::OwnedCase;
+use super::sources::{SourceError, Sources};
+use futures_util::{StreamExt as _, stream};
+use scriptworker_core::cot::evidence::{Contradiction, Evidence};
+use scriptworker_core::cot::judge::Judgement;
+use scriptworker_core::cot::need::Need;
+use std::sync::Arc;
+
+/// Questions that are open at the same time.
+const AT_ONCE: usize = 8;
+/// More levels than any chain within its limits has.
+const MOST_ROUNDS: usize = 200;
+
+/// Why there is no verdict.
+#[derive(Debug, thiserror::Error)]
+pub enum GatherError {
+    /// A question without a certain answer.
+    #[error("{need}: {source}")]
+    Source {
+        /// The question.
+        need: Box<Need>,
+        /// What went wrong.
+        source: SourceError,
+    },
+    /// Two answers to one question.
+    #[error(transparent)]
+    Contradiction(#[from] Contradiction),
+    /// The questions do not end.
+    #[error("expected the questions to end after {MOST_ROUNDS} rounds")]
+    TooManyRounds,
+    /// The thread that judges is gone.
+    #[error("the judgement was stopped")]
+    Stopped,
+}
+
+impl GatherError {
+    /// Whether something outside was not to be had; else this machine is in trouble.
+    pub fn is_unavailable(&self) -> bool {
+        match self {
+            Self::Source { source: SourceError::File(_), .. } => false,
+            Self::Source { source: SourceError::Api(_) | SourceError::Fetch(_), .. } => true,
+            Self::Contradiction(_) | Self::TooManyRounds | Self::Stopped => false,
+        }
+    }
+}
+
+/// Gathers what is needed, adds it to `evidence`, and judges. `progress` hears of every answer.
+///
+/// # Errors
+/// When a question has no certain answer: there is no verdict then.
+pub async fn verify(
+    case: &Arc<OwnedCase>,
+    sources: &Sources,
+    mut evidence: Evidence,
+    progress: impl Fn(&Need),
+) -> Result<(Judgement, Evidence), GatherError> {
+    for _ in 0..MOST_ROUNDS {
+        let asking = Arc::clone(case);
+        let (needs, known) = actix_rt::task::spawn_blocking(move || (asking.needs(&evidence), evidence))
+            .await
+            .map_err(|_| GatherError::Stopped)?;
+        evidence = known;
+        if needs.is_empty() {
+            let judging = Arc::clone(case);
+            return actix_rt::task::spawn_blocking(move || (judging.judge(&evidence), evidence))
+                .await
+                .map_err(|_| GatherError::Stopped);
+        }
+        let mut answers = stream::iter(needs)
+            .map(|need| async {
+                match sources.answer(&need).await {
+                    Ok(answer) => Ok((need, answer)),
+                    Err(source) => Err(GatherError::Source { need: Box::new(need), source }),
+                }
+            })
+            .buffer_unordered(AT_ONCE);
+        while let Some(result) = answers.next().await {
+            let (need, answer) = result?;
+            progress(&need);
+            evidence.add(need, answer)?;
+        }
+    }
+    Err(GatherError::TooManyRounds)
+}

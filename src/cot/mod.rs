@@ -1,0 +1,28 @@
+//! Chains of trust, the part that acts: answers what the verifier has to know over the network, hands over what was
+//! verified, and keeps what was seen.
+//!
+//! Nothing is decided here: the questions, the rules and the verdict are those of `scriptworker_core::cot`. What came
+//! over the network is evidence only when it is certain: the bytes, or that there is nothing (404, 410, an artifact that
+//! stands for an error). Trouble is repeated, and in the end an error.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`case`] | what is to be judged and by what, owned |
+//! | [`gather`] | asks, fetches and judges until nothing is missing |
+//! | [`sources`] | which source answers which question |
+//! | `queue`, `trees`, `github` | the sources |
+//! | `fetch` | one address, with repetitions |
+//! | [`staging`] | artifacts on disk: hashed as they come, visible only once they are verified |
+//! | [`renderer`] | renders templates in a process of its own, with limits |
+//! | [`bundle`] | a file with everything that a verdict rests on |
+
+pub mod bundle;
+pub mod case;
+mod fetch;
+pub mod gather;
+mod github;
+mod queue;
+pub mod renderer;
+pub mod sources;
+pub mod staging;
+mod trees;

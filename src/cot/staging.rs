@@ -1,0 +1,175 @@
+//! Artifacts on disk: written to a private directory and hashed on the way, moved to where a script finds them only
+//! once they are verified. What is moved is what was hashed: nobody else may enter the directory, no name in it is a
+//! link, and files are read-only from the start.
+
+use crate::fsio::Purpose;
+use crate::taskcluster::download::Download;
+use crate::taskcluster::error::ApiError;
+use crate::taskcluster::transfer::TransferError;
+use bytes::Bytes;
+use scriptworker_core::cot::evidence::StoredArtifact;
+use scriptworker_core::cot::judge::VerifiedTask;
+use scriptworker_core::ids::{ArtifactName, RunKey};
+use sha2::{Digest as _, Sha256, Sha512};
+use std::collections::BTreeMap;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use tokio::sync::mpsc;
+
+/// Pieces that wait for the disk; the network waits when there are more.
+const PIECES_IN_FLIGHT: usize = 16;
+/// Files are read-only for everybody.
+const MODE: u32 = 0o400;
+
+/// Why an artifact is not stored.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    /// The queue.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// The transfer.
+    #[error(transparent)]
+    Transfer(#[from] TransferError),
+    /// The disk.
+    #[error("write below the work directory: {0}")]
+    File(#[source] io::Error),
+}
+
+/// The directory of one verification.
+#[derive(Debug)]
+pub struct Staging {
+    root: PathBuf,
+    files: Mutex<BTreeMap<(RunKey, ArtifactName), PathBuf>>,
+}
+
+impl Staging {
+    /// Makes the directory `root`, which must not exist. Blocks.
+    ///
+    /// # Errors
+    /// When that fails.
+    pub fn new(root: &Path) -> io::Result<Self> {
+        Purpose::Other.create_private_dir(root)?;
+        Purpose::Other.create_private_dir(&root.join("staging"))?;
+        Ok(Self { root: root.to_owned(), files: Mutex::default() })
+    }
+
+    /// Stores an artifact under a name that nobody looks for yet.
+    pub(super) async fn store(
+        &self,
+        run: &RunKey,
+        name: &ArtifactName,
+        mut download: Download,
+    ) -> Result<StoredArtifact, StageError> {
+        let path = self.root.join("staging").join(uuid::Uuid::new_v4().simple().to_string());
+        let (pieces, queue) = mpsc::channel(PIECES_IN_FLIGHT);
+        let target = path.clone();
+        let writer = actix_rt::task::spawn_blocking(move || write(&target, queue));
+        let mut failed = None;
+        loop {
+            match download.next().await {
+                Ok(Some(piece)) => {
+                    // a writer that is gone says why below
+                    if pieces.send(Piece::Bytes(piece)).await.is_err() {
+                        break;
+                    }
+                }
+                Ok(None) => {
+                    let _ = pieces.send(Piece::End).await;
+                    break;
+                }
+                Err(error) => {
+                    failed = Some(error);
+                    break;
+                }
+            }
+        }
+        drop(pieces);
+        let written = writer.await.map_err(|error| StageError::File(io::Error::other(error)))?;
+        match failed {
+            Some(error) => Err(error.into()),
+            None => {
+                let stored = written.map_err(StageError::File)?;
+                self.files().insert((run.clone(), name.clone()), path);
+                Ok(stored)
+            }
+        }
+    }
+
+    /// Moves what was verified, and nothing else, to `cot/TASKID/PATH`, and removes the rest. Blocks.
+    ///
+    /// # Errors
+    /// When the disk does not do as it is told; nothing is to be used then.
+    pub fn hand_over(&self, task: &VerifiedTask) -> io::Result<()> {
+        let cot = self.root.join("cot");
+        Purpose::Other.create_dir_all(&cot)?;
+        for artifact in task.artifacts() {
+            let key = (artifact.run.clone(), artifact.name.clone());
+            let Some(from) = self.files().remove(&key) else {
+                return Err(io::Error::new(io::ErrorKind::NotFound, format!("{} of {}", key.1, key.0)));
+            };
+            let to = cot.join(artifact.run.task_id.as_str()).join(artifact.path.as_str());
+            if let Some(parent) = to.parent() {
+                Purpose::Other.create_dir_all(parent)?;
+            }
+            Purpose::Other.rename(&from, &to)?;
+        }
+        self.discard()
+    }
+
+    /// Removes what was not verified. Blocks.
+    ///
+    /// # Errors
+    /// When that fails.
+    pub fn discard(&self) -> io::Result<()> {
+        self.files().clear();
+        Purpose::Other.remove_tree(&self.root.join("staging"))
+    }
+
+    /// Removes everything. Blocks.
+    ///
+    /// # Errors
+    /// When that fails.
+    pub fn remove(&self) -> io::Result<()> {
+        Purpose::Other.remove_tree(&self.root)
+    }
+
+    /// The directory.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn files(&self) -> std::sync::MutexGuard<'_, BTreeMap<(RunKey, ArtifactName), PathBuf>> {
+        // a map is whole after every step, whoever panicked while it was held
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+enum Piece {
+    Bytes(Bytes),
+    /// There is no more; without this word the content is cut.
+    End,
+}
+
+fn write(path: &Path, mut pieces: mpsc::Receiver<Piece>) -> io::Result<StoredArtifact> {
+    let mut file = Purpose::Other.create_new(path, MODE)?;
+    let (mut length, mut sha256, mut sha512) = (0, Sha256::new(), Sha512::new());
+    while let Some(piece) = pieces.blocking_recv() {
+        match piece {
+            Piece::Bytes(bytes) => {
+                file.write_all(&bytes)?;
+                sha256.update(&bytes);
+                sha512.update(&bytes);
+                length += bytes.len() as u64;
+            }
+            Piece::End => {
+                return Ok(StoredArtifact {
+                    sha256: sha256.finalize().into(),
+                    sha512: Some(sha512.finalize().into()),
+                    length,
+                });
+            }
+        }
+    }
+    Err(io::ErrorKind::UnexpectedEof.into())
+}

@@ -1,0 +1,37 @@
+//! Mercurial servers, and the list of projects (chain-of-trust.md 6.3 and 6.6).
+
+use super::fetch::{Expected, FetchError, Found, fetch};
+use super::sources::Sources;
+use crate::taskcluster::url::encode_segment;
+use scriptworker_core::json::DocumentKind;
+
+impl Sources {
+    /// A file of a tree on a Mercurial server.
+    pub(super) async fn hg_file(
+        &self,
+        repository: &str,
+        revision: &str,
+        path: &str,
+    ) -> Result<Found, FetchError> {
+        let path = path.split('/').map(encode_segment).collect::<Vec<_>>().join("/");
+        let url = format!("{repository}/raw-file/{}/{path}", encode_segment(revision));
+        self.read(&url, DocumentKind::TaskTemplate, Expected::Text).await
+    }
+
+    /// The push of a revision.
+    pub(super) async fn pushlog(&self, repository: &str, revision: &str) -> Result<Found, FetchError> {
+        let url = self.settings.pushlog_url.replace("{repo}", repository);
+        let url = url.replace("{revision}", &encode_segment(revision));
+        self.read(&url, DocumentKind::SourceAnswer, Expected::Json).await
+    }
+
+    /// The list of projects.
+    pub(super) async fn projects(&self) -> Result<Found, FetchError> {
+        self.read(&self.settings.projects_url, DocumentKind::Projects, Expected::Text).await
+    }
+
+    async fn read(&self, url: &str, kind: DocumentKind, expected: Expected) -> Result<Found, FetchError> {
+        let (url, _) = self.settings.mirrored(url);
+        fetch(&self.http, &url, None, kind.limits().bytes, expected).await
+    }
+}
