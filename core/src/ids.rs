@@ -120,6 +120,11 @@ impl TaskQueueId {
     pub fn from_parts(provisioner_id: &str, worker_type: &str) -> Result<Self, InvalidId> {
         Self::parse(&format!("{provisioner_id}/{worker_type}"))
     }
+
+    /// The second half: the worker type.
+    pub fn worker_type(&self) -> &str {
+        self.0.split_once('/').map_or("", |(_, worker_type)| worker_type)
+    }
 }
 
 /// The number of one attempt at a task: 0 to 1000.

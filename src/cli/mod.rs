@@ -5,6 +5,7 @@ mod check_config;
 mod client;
 mod create_test_workdir;
 mod demo;
+mod keys;
 mod old_names;
 mod run;
 mod show_config;
@@ -52,6 +53,8 @@ enum Verb {
     Client(client::Client),
     /// Make the work directory of a task of a deployment, for trying a script by hand.
     CreateTestWorkdir(create_test_workdir::Options),
+    #[command(flatten)]
+    Keys(keys::Verb),
 }
 
 /// Does what the command line says; the result is the process's exit code.
@@ -79,6 +82,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Demo(options)) => demo::demo(&options),
         Some(Verb::Client(verb)) => client::client(&verb),
         Some(Verb::CreateTestWorkdir(options)) => create_test_workdir::create_test_workdir(&options),
+        Some(Verb::Keys(verb)) => keys::run(&verb),
     }
 }
 

@@ -10,11 +10,13 @@ use crate::actors::supervisor::{EXIT_SOFTWARE, Supervisor};
 use crate::config::{self, Config, CredentialsConfig, Environment, Loaded};
 use crate::messages::{Notice, Post};
 use crate::process::reap_orphans_as_init;
+use crate::signing::{Attester, CannotSign};
 use crate::taskcluster::{Auth, Credentials, Http, HttpConfig, HttpError, InvalidUrl, RootUrl};
 use crate::telemetry::watchdog::{self, Act};
 use crate::telemetry::{self, LogHandle};
 use actix_rt::{Arbiter, System, SystemRunner};
 use scriptworker_core::run;
+use scriptworker_core::time::UnixMillis;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
@@ -41,6 +43,8 @@ pub(super) enum StartError {
     Occupied(#[from] OccupyError),
     #[error(transparent)]
     Directory(#[from] DirectoryError),
+    #[error("open what attestations are signed with:\n{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Keys(Vec<CannotSign>),
     #[error("listen to signals: {0}")]
     Signals(#[source] io::Error),
     #[error("start the watchdog: {0}")]
@@ -117,6 +121,10 @@ pub(super) fn serve(
     let version = env!("CARGO_PKG_VERSION");
     let (queue, worker) = (&config.task_queue_id, &config.worker_id);
     tracing::info!(version, config = %config.file.display(), root_url = config.root_url(), %queue, %worker, "scriptworker starts");
+    let attester = Arc::new(
+        Attester::open(&config, UnixMillis(chrono::Utc::now().timestamp_millis()))
+            .map_err(StartError::Keys)?,
+    );
     // held until everything is over
     let _lock = occupy(&config)?;
     // what an earlier life left there belongs to no run (worker.md 11)
@@ -134,6 +142,7 @@ pub(super) fn serve(
             heartbeat: heartbeat.handle(),
             work: work.handle(),
             root_url,
+            attester,
             auth: Auth::fixed(own_credentials(credentials)),
             http,
         };

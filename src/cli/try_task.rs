@@ -164,7 +164,7 @@ fn announce(config: &Config) {
     tell("      what the script itself contacts is up to the script");
     for (on, key, what) in [
         (config.verify_chain_of_trust, "verify_chain_of_trust", "where the task comes from is not verified"),
-        (config.sign_chain_of_trust, "sign_chain_of_trust", "nothing is signed"),
+        (config.sign_chain_of_trust, "sign_chain_of_trust", "the attestation is not signed"),
     ] {
         if on {
             tell(&format!("note: {key} is off in a trial: {what}"));

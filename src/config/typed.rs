@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use url::Url;
 
+use super::attestation::AttestationConfig;
 use super::keyrings::KeyringsConfig;
 use super::keys::Generation;
 
@@ -98,6 +99,8 @@ pub struct Config {
     pub artifact_expiration_hours: Option<u32>,
     /// Sign what the task made.
     pub sign_chain_of_trust: bool,
+    /// How runs are attested.
+    pub attestation: AttestationConfig,
     /// Verify where the task comes from.
     pub verify_chain_of_trust: bool,
     /// Keyrings and the key repository.

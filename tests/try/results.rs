@@ -40,6 +40,7 @@ fn log_artifacts_and_status_are_shown_and_left() {
             "artifacts/public/build/current_task_info.json",
             "artifacts/public/build/info.json",
             "artifacts/public/build/task.json",
+            "artifacts/public/chain-of-trust.json",
             "artifacts/public/logs/live_backing.log",
             "worker.log"
         ]
@@ -113,7 +114,7 @@ fn without_an_output_directory_a_temporary_one_is_kept() {
     let said = crate::site::said(command.args(words).env("TMPDIR", site.path("tmp")).output().unwrap());
     assert_eq!(said.code, 0, "{}\n{}", said.out, said.err);
     let left = files(&site.path("tmp"));
-    let [log, worker_log] = &left[..] else { unreachable!("{left:?}") };
+    let [_, log, worker_log] = &left[..] else { unreachable!("{left:?}") };
     assert!(
         log.ends_with("artifacts/public/logs/live_backing.log") && worker_log.ends_with("worker.log"),
         "{left:?}"

@@ -56,8 +56,8 @@ fn odd_names_and_empty_files_arrive_as_they_are() {
         assert_eq!(bytes(&site, &task, name), b"");
         assert_eq!(site.artifact(&task, 0, name).unwrap().content_encoding.as_deref(), encoding);
     }
-    // those, the log and its link
-    assert_eq!(site.artifact_names(&task, 0).len(), names.len() + 4);
+    // those and the two empty ones, the log and its link, the attestation
+    assert_eq!(site.artifact_names(&task, 0).len(), names.len() + 5);
     site.takes_the_next_task();
 }
 
@@ -115,7 +115,9 @@ fn what_is_no_file_is_refused_by_name_and_the_rest_is_uploaded() {
     assert_eq!(bytes(&site, &task, "public/kept.bin"), b"kept");
     let mut names = site.artifact_names(&task, 0);
     names.sort();
-    assert_eq!(names, ["public/kept.bin", "public/logs/live.log", "public/logs/live_backing.log"]);
+    let kept = ["public/chain-of-trust.json", "public/kept.bin", "public/logs/live.log"];
+    assert_eq!(names[..3], kept);
+    assert_eq!(names[3..], ["public/logs/live_backing.log"]);
     site.takes_the_next_task();
 }
 
@@ -251,7 +253,7 @@ fn many_files(count: usize) {
          while [ $i -lt {count} ]; do echo $i > file$i.bin; i=$((i+1)); done"
     ));
     assert_eq!(site.outcome(&task, 0), "completed completed", "{}", site.log());
-    assert_eq!(site.artifact_names(&task, 0).len(), count + 2);
+    assert_eq!(site.artifact_names(&task, 0).len(), count + 3);
     for index in [0, 1, count / 2, count - 1] {
         let found = bytes(&site, &task, &format!("public/many/file{index}.bin"));
         assert_eq!(found, format!("{index}\n").as_bytes());

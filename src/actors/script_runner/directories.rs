@@ -4,7 +4,7 @@
 use crate::config::{Config, TrialFile};
 use crate::fsio::Purpose;
 use crate::messages::script::Prepare;
-use scriptworker_core::json::format_json;
+use scriptworker_core::json::{format_json, format_raw};
 use serde_json::json;
 use std::fs::File;
 use std::io::{self, Write};
@@ -37,9 +37,10 @@ pub fn wipe(config: &Config) -> Result<(), DirectoryError> {
 pub(super) fn prepare(config: &Config, message: &Prepare) -> Result<(), DirectoryError> {
     wipe(config)?;
     let info = json!({ "taskId": message.key.task_id.as_str(), "runId": message.key.run_id.get() });
-    for (name, value) in [("task.json", message.task.as_ref()), ("current_task_info.json", &info)] {
-        write(&config.work_dir.join(name), format_json(value).as_bytes())?;
-    }
+    let path = config.work_dir.join("task.json");
+    let task = format_raw(&message.definition).map_err(io::Error::other).map_err(at("write", &path))?;
+    write(&path, task.as_bytes())?;
+    write(&config.work_dir.join("current_task_info.json"), format_json(&info).as_bytes())?;
     for TrialFile { place, from } in config.trial.iter().flat_map(|trial| &trial.upstream) {
         copy(from, &config.work_dir.join("cot").join(place))?;
     }

@@ -1,10 +1,12 @@
 //! The queue, the directory and the worker process of one demo.
 
+use super::keys::{self, KeysError};
 use crate::embedded_queue::{ClientGrant, EmbeddedQueue, Options, StartError, new_task_id};
 use crate::fsio;
 use chrono::{SecondsFormat, Utc};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use scriptworker_core::ed25519::PublicKey;
 use scriptworker_core::ids::{InvalidId, TaskId, TaskQueueId};
 use serde_json::{Value, json};
 use std::fs::{self, File};
@@ -36,6 +38,8 @@ pub(super) enum SiteError {
     Queue(#[from] StartError),
     #[error("write the configuration: {0}")]
     Config(#[from] serde_yaml_ng::Error),
+    #[error("make keys: {0}")]
+    Keys(#[from] KeysError),
     #[error("start the worker: {0}")]
     Worker(#[source] io::Error),
 }
@@ -65,7 +69,7 @@ impl Places {
             return Err(SiteError::NotUtf8(root));
         }
         let places = Self { root };
-        for dir in [places.worker(), places.tasks(), places.storage()] {
+        for dir in [places.worker(), places.tasks(), places.storage(), places.keys(), places.gpg_home()] {
             fsio::create_dir_all(&dir).map_err(at("create", &dir))?;
         }
         Ok(places)
@@ -90,6 +94,21 @@ impl Places {
 
     pub(super) fn log(&self) -> PathBuf {
         self.worker().join("log/worker.log")
+    }
+
+    /// The keys that the worker signs with.
+    pub(super) fn keys(&self) -> PathBuf {
+        self.root.join("keys")
+    }
+
+    /// The keyrings in which others find them.
+    pub(super) fn keyrings(&self) -> PathBuf {
+        self.keys().join("keyrings")
+    }
+
+    /// Where gpg keeps what it knows, when it is asked.
+    pub(super) fn gpg_home(&self) -> PathBuf {
+        self.root.join("gpg")
     }
 
     /// What the worker says before it has a log.
@@ -134,7 +153,8 @@ impl Site {
             storage_dir: Some(places.storage()),
             ..Options::default()
         })?;
-        let config = serde_yaml_ng::to_string(&config(places, &queue.root_url(), token.expose()))?;
+        let public = keys::make(places)?;
+        let config = serde_yaml_ng::to_string(&config(places, &queue.root_url(), token.expose(), &public))?;
         for (path, text, mode) in
             [(places.config(), config.as_str(), 0o600), (places.script(), SCRIPT, 0o644)]
         {
@@ -179,7 +199,7 @@ pub(super) enum TaskError {
 }
 
 /// The worker's configuration: like one of production, but quick to notice a cancelled task.
-fn config(places: &Places, root_url: &str, token: &str) -> Value {
+fn config(places: &Places, root_url: &str, token: &str, public: &PublicKey) -> Value {
     let worker = places.worker();
     json!({
         "taskcluster_root_url": root_url,
@@ -199,7 +219,12 @@ fn config(places: &Places, root_url: &str, token: &str) -> Value {
         "poll_interval": 0,
         "kill_grace": 1,
         "shutdown_timeout": 5,
-        "sign_chain_of_trust": false,
+        "cot_signature_scheme": "both",
+        "ed25519_private_key_path": places.keys().join(keys::SEED),
+        "ed25519_public_keys": { keys::IMPLEMENTATION: [public] },
+        "privkey_path": places.keys().join(keys::SECRET),
+        "pubkey_path": places.keys().join(keys::PUBLIC),
+        "base_gpg_home_dir": places.keyrings(),
     })
 }
 
