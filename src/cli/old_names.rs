@@ -5,7 +5,8 @@ use std::ffi::OsString;
 use std::path::Path;
 
 /// The old commands, and the verbs that took their place.
-const OLD_NAMES: [(&str, &str); 1] = [("create_test_workdir", "create-test-workdir")];
+const OLD_NAMES: [(&str, &str); 2] =
+    [("create_test_workdir", "create-test-workdir"), ("rebuild_gpg_homedirs", "rebuild-keyrings")];
 
 /// The command line as if it had been written with the verb.
 pub(super) fn translate(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {

@@ -120,6 +120,7 @@ fn serve(loaded: Loaded, system: &SystemRunner, signals: Signals) -> Result<u8, 
             root_url,
             auth: Auth::fixed(own_credentials(credentials)),
             http,
+            keyrings: Arc::default(),
         };
         let (leave, left) = oneshot::channel();
         let supervisor =
