@@ -28,12 +28,14 @@ const CONFIG: &str = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n";
 const REMOVED: [&str; 5] = ["hooks", "info", "config.worktree", "shallow", "objects/info"];
 
 /// Settings that hold whatever a repository says.
-const SETTINGS: [&str; 12] = [
+const SETTINGS: [&str; 13] = [
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
     // it could claim any history
     "core.commitGraph=false",
     "core.attributesFile=/dev/null",
+    // that there are no grafts is set below
+    "advice.graftFileDeprecated=false",
     "credential.helper=",
     "gc.auto=0",
     "maintenance.auto=false",
