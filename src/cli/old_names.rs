@@ -5,8 +5,12 @@ use std::ffi::OsString;
 use std::path::Path;
 
 /// The old commands, and the verbs that took their place.
-const OLD_NAMES: [(&str, &str); 2] =
-    [("create_test_workdir", "create-test-workdir"), ("rebuild_gpg_homedirs", "rebuild-keyrings")];
+const OLD_NAMES: [(&str, &str); 4] = [
+    ("create_gpg_keys", "create-gpg-keys"),
+    ("create_test_workdir", "create-test-workdir"),
+    ("rebuild_gpg_homedirs", "rebuild-keyrings"),
+    ("verify_ed25519_signature", "verify-ed25519-signature"),
+];
 
 /// The command line as if it had been written with the verb.
 pub(super) fn translate(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {

@@ -28,7 +28,7 @@ mod store;
 mod tests;
 
 pub use folder::{BadFile, BadFiles, FileFault, FolderError, read_folder};
-pub use load::{LoadError, load_keyring};
+pub use load::{LoadError, load_keyring, load_keyring_in};
 pub use lockfile::{Lock, LockError, LockState};
 pub use published::Published;
 pub use rebuild::{RebuildError, Rebuilt, fetch_ready, is_ready, rebuild};

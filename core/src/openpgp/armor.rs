@@ -174,3 +174,6 @@ pub(super) fn packets<'a>(bytes: &'a [u8], kind: &str) -> Result<Cow<'a, [u8]>, 
     nothing_more(rest)?;
     Ok(Cow::Owned(packets))
 }
+
+#[cfg(test)]
+mod tests;

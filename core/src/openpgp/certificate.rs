@@ -168,6 +168,12 @@ impl Certificate {
         self.0.subkeys.iter().map(|subkey| subkey.fingerprint.clone()).collect()
     }
 
+    /// Who signed its user ids, as the signatures claim, in their order, itself included.
+    pub fn certifications(&self) -> impl Iterator<Item = KeyId> {
+        let all = self.0.users.iter().flat_map(|user| &user.signatures).map(|at| at.outline);
+        all.filter(|outline| kind::CERTIFICATIONS.contains(&outline.kind)).map(|outline| outline.issuer)
+    }
+
     /// Armored, without certifications that are marked as not exportable ("local" ones).
     pub fn to_armored(&self) -> String {
         let mut packets = Vec::with_capacity(self.0.packets.len());

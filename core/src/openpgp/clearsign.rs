@@ -130,3 +130,6 @@ fn without_blanks(mut line: &[u8]) -> &[u8] {
     }
     line
 }
+
+#[cfg(test)]
+mod tests;

@@ -268,3 +268,6 @@ impl<'a> Headers<'a> {
         Ok(value.filter(|_| is_one_line).and_then(|value| std::str::from_utf8(value).ok()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
-//! What the classic worker asked gpg about trust, as typed values (keyrings.md 4.1, 4.2).
+//! Ownertrust, and the look-ups between key ids and fingerprints.
 
-use super::{Certificate, Fingerprint, KeyId};
+use crate::openpgp::{Certificate, Fingerprint, KeyId};
 use std::collections::BTreeSet;
 use std::fmt;
 
