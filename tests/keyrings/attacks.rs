@@ -258,7 +258,7 @@ fn row_042_a_hostile_configuration_and_hooks_have_no_effect() {
         place.path("origin").display(),
         place.path("included").display(),
     );
-    fs::write(place.path("included"), &evil.replace("[include]", "[other]")).unwrap();
+    fs::write(place.path("included"), evil.replace("[include]", "[other]")).unwrap();
     hooks(&place.path("hooks"), &trap);
     let append = |path: &Path| {
         let old = fs::read_to_string(path).unwrap_or_default();
