@@ -58,6 +58,10 @@ bench *arguments:
     target/bench-venv/bin/pip install --quiet scriptworker==63.6.1
     cargo bench --locked --bench worker -- {{ arguments }}
 
+# What keyrings and signatures cost beside gpg; `--record` keeps the figures.
+bench-keys *arguments:
+    cargo bench --locked --bench keys -- {{ arguments }}
+
 # Everything that has to hold before a change is taken in.
 ci:
     .ci/run

@@ -12,5 +12,6 @@ pub mod messages;
 pub mod process;
 mod random;
 pub mod script;
+pub mod signing;
 pub mod taskcluster;
 pub mod telemetry;

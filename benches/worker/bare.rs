@@ -174,6 +174,17 @@ impl Run {
         connection.call(&self.signer, &path, &body);
     }
 
+    /// The requests for an attestation and its signature, of the usual sizes.
+    pub fn attest(&self, connection: &mut Connection) {
+        for (name, content_type, encoding, size) in [
+            ("public/chain-of-trust.json", "application/json", Some("gzip"), 700),
+            ("public/chain-of-trust.json.sig", "application/binary", None, 64),
+        ] {
+            let url = self.create(connection, name, content_type);
+            connection.put(&url, content_type, encoding, &vec![0; size]);
+        }
+    }
+
     pub fn report_completed(&self, connection: &mut Connection) {
         connection.call(&self.signer, &format!("{}/completed", self.path), &json!({}));
     }
@@ -184,7 +195,7 @@ impl Run {
     }
 }
 
-/// So many tasks one after the other: claim, spawn `true`, upload its log, report. Seconds.
+/// So many tasks one after the other: claim, spawn `true`, upload its log and attestation, report. Seconds.
 pub fn tasks(site: &Site, count: usize) -> f64 {
     let worker = Signer::worker();
     let mut connection = Connection::open(site);
@@ -194,6 +205,7 @@ pub fn tasks(site: &Site, count: usize) -> f64 {
             // without anything to do before the exec, std starts it with posix_spawn
             assert!(Command::new("/usr/bin/true").status().unwrap().success());
             run.upload_log(&mut connection);
+            run.attest(&mut connection);
             run.report_completed(&mut connection);
         }
     })
@@ -218,6 +230,7 @@ pub fn artifacts(site: &Site, count: usize, content: &[u8], connections: usize) 
             }
         });
         run.upload_log(&mut first);
+        run.attest(&mut first);
         run.report_completed(&mut first);
     })
 }

@@ -120,6 +120,11 @@ impl TaskQueueId {
     pub fn from_parts(provisioner_id: &str, worker_type: &str) -> Result<Self, InvalidId> {
         Self::parse(&format!("{provisioner_id}/{worker_type}"))
     }
+
+    /// The second half: the worker type.
+    pub fn worker_type(&self) -> &str {
+        self.0.split_once('/').map_or("", |(_, worker_type)| worker_type)
+    }
 }
 
 /// The number of one attempt at a task: 0 to 1000.
@@ -130,6 +135,8 @@ pub struct RunId(u16);
 impl RunId {
     /// The highest run id that the queue's schema knows.
     pub const MAX: u16 = 1000;
+    /// The first attempt.
+    pub const FIRST: Self = Self(0);
 
     /// Checks the range.
     pub fn new(number: u64) -> Result<Self, InvalidId> {

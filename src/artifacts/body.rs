@@ -23,6 +23,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use tokio::sync::{mpsc, oneshot};
 
+mod made;
 mod reading;
 #[cfg(test)]
 mod tests;
@@ -67,6 +68,8 @@ enum Source {
     Identity(FoundFile),
     /// The compressed form.
     Gzip(Arc<File>),
+    /// What the worker made itself, as it is sent.
+    Made(Bytes),
 }
 
 /// Why the bytes of an artifact could not be had.
@@ -249,6 +252,7 @@ impl PreparedArtifact {
             let sent = match &source {
                 Source::Identity(file) => send_identity(file, length, sha512, &digests, &into_pieces),
                 Source::Gzip(form) => send_compressed(&name, form, length, &digests, &into_pieces),
+                Source::Made(bytes) => made::send(&name, bytes, &digests, &into_pieces),
             };
             if let Err(error) = &sent {
                 // fails when nobody reads any more, and then nobody needs to know
@@ -330,12 +334,13 @@ fn send_compressed(
 }
 
 fn hand_over(
-    piece: Vec<u8>,
+    piece: impl Into<Bytes>,
     name: &ArtifactName,
     into: &mpsc::Sender<io::Result<Bytes>>,
 ) -> Result<(), BodyError> {
+    let piece = piece.into();
     if piece.is_empty() {
         return Ok(());
     }
-    into.blocking_send(Ok(piece.into())).map_err(|_| BodyError::Abandoned { name: name.clone() })
+    into.blocking_send(Ok(piece)).map_err(|_| BodyError::Abandoned { name: name.clone() })
 }

@@ -1,5 +1,6 @@
 //! From merged values to the typed configuration: everything that a value's type alone does not say.
 
+use super::attestation;
 use super::directories::{self, Directories, Place};
 use super::environment::Environment;
 use super::keyrings;
@@ -47,6 +48,13 @@ pub(super) struct Raw {
     pub(super) sign_chain_of_trust: bool,
     pub(super) verify_chain_of_trust: bool,
     cot_product: Option<String>,
+    pub(super) chain_of_trust_hash_algorithm: String,
+    pub(super) cot_schema_path: Option<String>,
+    pub(super) cot_signature_scheme: Option<String>,
+    pub(super) ed25519_private_key_path: Option<String>,
+    pub(super) pubkey_path: Option<String>,
+    pub(super) privkey_path: Option<String>,
+    pub(super) privkey_passphrase_path: Option<String>,
     shutdown_timeout: u64,
     kill_grace: u64,
     kill_first_signal: String,
@@ -94,6 +102,7 @@ pub(super) fn build(
     let reversed_statuses = reversed_statuses(&raw.reversed_statuses, problems, warnings);
     check_script(&raw.task_script, problems);
     let dirs = directories(raw, &around, problems, warnings);
+    let attestation = attestation::build(raw, &around, problems, warnings);
     let given = |key: &str| around.spots.find(key).is_some();
     let keyrings = keyrings::build(raw, around.env, given, problems);
     if raw.verify_chain_of_trust
@@ -132,6 +141,7 @@ pub(super) fn build(
         artifact_upload_timeout: Duration::from_secs(raw.artifact_upload_timeout),
         artifact_expiration_hours: raw.artifact_expiration_hours,
         sign_chain_of_trust: raw.sign_chain_of_trust,
+        attestation: attestation?,
         verify_chain_of_trust: raw.verify_chain_of_trust,
         keyrings: keyrings?,
         shutdown_timeout: Duration::from_secs(raw.shutdown_timeout),
@@ -147,6 +157,7 @@ pub(super) fn build(
         max_concurrent_uploads: raw.max_concurrent_uploads,
         live_log_link: raw.live_log_link,
         scrub_environment: raw.scrub_environment,
+        trial: None,
     })
 }
 

@@ -52,6 +52,8 @@ pub struct Inspection {
     pub settings: Vec<Setting>,
     /// Which scheme the file is written for.
     pub generation: Generation,
+    /// Where keys stand in the file.
+    spots: Spots,
     /// The results, notes aside.
     config: Option<Config>,
     credentials: Option<CredentialsConfig>,
@@ -72,8 +74,8 @@ pub fn load(path: Option<&Path>, env: &Environment) -> Result<Loaded, ConfigErro
     }
 }
 
-/// The same for a verb that neither claims tasks nor runs them: it needs no credentials of the worker, and what this
-/// version cannot do with a task does not matter.
+/// The same for a verb that neither claims tasks nor signs what they made: it needs no credentials of the worker and no
+/// key of it, and what this version cannot do with a task does not matter.
 ///
 /// # Errors
 /// Everything else that is wrong, at once.
@@ -82,10 +84,28 @@ pub fn load_without_credentials(
     env: &Environment,
 ) -> Result<(Config, Vec<ConfigProblem>), ConfigErrors> {
     let Inspection { mut problems, warnings, config, .. } = inspect(path, env);
-    problems.retain(|problem| !problem.rule.is_a_note() && problem.key != "credentials");
+    let of_a_worker =
+        |problem: &ConfigProblem| problem.key == "credentials" || problem.rule == Rule::NoSigningKey;
+    problems.retain(|problem| !problem.rule.is_a_note() && !of_a_worker(problem));
     match config {
         Some(config) if problems.is_empty() => Ok((config, warnings)),
         _ => Err(ConfigErrors { problems, warnings }),
+    }
+}
+
+impl Inspection {
+    /// The configuration, notes aside; `None` when it has mistakes.
+    pub fn config(&self) -> Option<&Config> {
+        self.config.as_ref()
+    }
+
+    /// A finding about a file that a key names, made by whoever opened it. That it is `missing` is a note: the
+    /// configuration may be checked where it is not deployed.
+    pub fn unusable_file(&self, key: &str, missing: bool, found: &str) -> ConfigProblem {
+        let rule = if missing { Rule::FileMissing } else { Rule::UnusableFile };
+        let expected = "a file that can be used";
+        let problem = ConfigProblem::new(rule, key, expected, found).at(self.spots.find(key));
+        ConfigProblem { file: Some(self.file.clone()), ..problem }
     }
 }
 
@@ -98,6 +118,7 @@ pub fn inspect(path: Option<&Path>, env: &Environment) -> Inspection {
         warnings: Vec::new(),
         settings: Vec::new(),
         generation: Generation::Current,
+        spots: Spots::default(),
         config: None,
         credentials: None,
     };
@@ -168,6 +189,7 @@ fn inspect_parts(inspection: &mut Inspection, env: &Environment) -> Option<Parts
     spots.locate(warnings);
     blame_the_environment(&checked, env, problems);
     blame_the_environment(&checked, env, warnings);
+    inspection.spots = spots;
     Some((config, credentials.map(|(credentials, _)| credentials)))
 }
 

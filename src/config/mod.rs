@@ -16,6 +16,7 @@
 //! | `credentials` | the four sources of the worker's own credentials |
 //! | `load` | the whole way, and the merge |
 //! | `build`, `directories` | rules beyond types; which directory may lie in which |
+//! | `attestation` | the keys about what is attested, and with which keys |
 //! | `keyrings` | the keys about keyrings and the key repository |
 //! | `typed` | the result |
 //! | `settings` | the effective values with their origin, for showing |
@@ -23,6 +24,7 @@
 //! | `unsupported` | what this version must refuse to start with |
 //! | `problem` | findings as facts |
 
+mod attestation;
 mod build;
 mod check;
 mod credentials;
@@ -41,6 +43,7 @@ mod tree;
 mod typed;
 mod unsupported;
 
+pub use attestation::{AttestationConfig, OpenPgpKeyFiles, SignatureScheme, SigningKeyFiles};
 pub use credentials::CredentialsConfig;
 pub use environment::{Environment, VARIABLES};
 pub use keyrings::{KeyRepositoryConfig, KeyringLayout, KeyringModel, KeyringsConfig};
@@ -50,4 +53,4 @@ pub use problem::{ConfigErrors, ConfigProblem, Rule};
 pub use products::PRODUCTS;
 pub use script_config::compare as compare_script_config;
 pub use settings::Setting;
-pub use typed::{ArtifactStorage, Config, FirstSignal};
+pub use typed::{ArtifactStorage, Config, FirstSignal, Trial, TrialFile};

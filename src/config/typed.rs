@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use url::Url;
 
+use super::attestation::AttestationConfig;
 use super::keyrings::KeyringsConfig;
 use super::keys::Generation;
 
@@ -27,6 +28,22 @@ pub enum ArtifactStorage {
     S3,
     /// Through the object service.
     Object,
+}
+
+/// What is otherwise when one task is tried instead of tasks being served (`scriptworker try`).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trial {
+    /// What the script finds in `work_dir/cot`.
+    pub upstream: Vec<TrialFile>,
+}
+
+/// An upstream artifact of a trial.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrialFile {
+    /// Its place below `work_dir/cot`: `<taskId>/<name>`.
+    pub place: PathBuf,
+    /// The file that it is copied from.
+    pub from: PathBuf,
 }
 
 /// A configuration without mistakes. The meaning of each field is that of the key of its name in
@@ -82,6 +99,8 @@ pub struct Config {
     pub artifact_expiration_hours: Option<u32>,
     /// Sign what the task made.
     pub sign_chain_of_trust: bool,
+    /// How runs are attested.
+    pub attestation: AttestationConfig,
     /// Verify where the task comes from.
     pub verify_chain_of_trust: bool,
     /// Keyrings and the key repository.
@@ -104,6 +123,9 @@ pub struct Config {
     pub live_log_link: bool,
     /// Keep the worker's own credentials out of the script's environment.
     pub scrub_environment: bool,
+    /// Set for a trial: the script then gets no `TASKCLUSTER_*` of whoever tries it, and the upstream artifacts that it
+    /// names. No key of the file.
+    pub trial: Option<Trial>,
 }
 
 impl Config {

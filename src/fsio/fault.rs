@@ -31,6 +31,8 @@ pub enum Purpose {
     Scratch,
     /// The worker's own log.
     WorkerLog,
+    /// What says that a work directory is in use.
+    Lock,
     /// Keyrings, their lock, and the revision that they were built from.
     Keyring,
     /// Everything else.
@@ -60,6 +62,7 @@ impl Purpose {
             Self::Credentials => "credentials",
             Self::Scratch => "scratch",
             Self::WorkerLog => "worker-log",
+            Self::Lock => "lock",
             Self::Keyring => "keyring",
             Self::Other => "other",
         }
@@ -100,6 +103,9 @@ const POINTS: &[(&str, &str)] = &[
     ("worker-log.write", "each write of lines to worker.log"),
     ("worker-log.rename", "renaming worker.log and its predecessors in a rotation"),
     ("worker-log.remove", "removing the oldest predecessor"),
+    ("lock.create-dir", "making the directory that work_dir lies in"),
+    ("lock.open", "making or opening the file that says that work_dir is in use"),
+    ("lock.write", "writing the worker's process number into it"),
     ("keyring.create-dir", "making a directory of keyrings"),
     ("keyring.open", "creating a key file, the index, the lock or the file of the last good revision"),
     ("keyring.write", "writing them"),
@@ -343,9 +349,9 @@ mod tests {
     #[test]
     fn the_names_are_made_of_purposes_and_operations_and_different() {
         use Operation::{CreateDir, Open, Remove, Rename, Reserve, SetLen, Sync, Write};
-        use Purpose::{Credentials, Directories, Input, Keyring, Other, Scratch, TaskLog, WorkerLog};
+        use Purpose::{Credentials, Directories, Input, Keyring, Lock, Other, Scratch, TaskLog, WorkerLog};
         let mut made = BTreeSet::new();
-        for purpose in [Directories, Input, TaskLog, Credentials, Scratch, WorkerLog, Keyring, Other] {
+        for purpose in [Directories, Input, TaskLog, Credentials, Scratch, WorkerLog, Lock, Keyring, Other] {
             for operation in [CreateDir, Open, Write, Reserve, SetLen, Sync, Rename, Remove] {
                 made.insert(format!("{}.{}", purpose.name(), operation.name()));
             }

@@ -3,6 +3,7 @@
 use super::store::{Store, StoreError};
 use crate::config::KeyringsConfig;
 use scriptworker_core::openpgp::Keyring;
+use std::path::Path;
 
 /// Why there is no such keyring.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +29,15 @@ pub enum LoadError {
 /// # Errors
 /// When there is none that counts.
 pub fn load_keyring(config: &KeyringsConfig, implementation: &str) -> Result<Keyring, LoadError> {
-    let base = config.base.as_ref().ok_or(LoadError::NotConfigured)?;
+    load_keyring_in(config.base.as_deref(), implementation)
+}
+
+/// The same for whoever knows nothing but `base_gpg_home_dir`.
+///
+/// # Errors
+/// When there is none that counts.
+pub fn load_keyring_in(base: Option<&Path>, implementation: &str) -> Result<Keyring, LoadError> {
+    let base = base.ok_or(LoadError::NotConfigured)?;
     let set = Store::new(base).load()?;
     set.get(implementation).cloned().ok_or_else(|| LoadError::Unknown {
         implementation: implementation.to_owned(),

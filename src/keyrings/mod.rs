@@ -22,7 +22,7 @@ mod store;
 mod tests;
 
 pub use folder::{BadFile, BadFiles, FileFault, FolderError, read_folder};
-pub use load::{LoadError, load_keyring};
+pub use load::{LoadError, load_keyring, load_keyring_in};
 pub use lockfile::{Lock, LockError, LockState};
 pub use set::{KeyringSet, Keys, Source};
 pub use store::{Store, StoreError};

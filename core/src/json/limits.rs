@@ -2,11 +2,16 @@
 //! (cot-attacks.md rows 49 and 50). Whoever fetches a document asks here first, so that too much of it is never in
 //! memory.
 
+use serde::{Deserialize, Serialize};
+
 /// What a document is, as far as its limits are concerned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum DocumentKind {
     /// `chain-of-trust.json`, or the text inside `chainOfTrust.json.asc`.
     Attestation,
+    /// A detached signature: no JSON, but a document with a size.
+    Signature,
     /// The definition of a task, as the queue answers it or as a graph holds it.
     TaskDefinition,
     /// `task-graph.json`: read through [`super::JsonIndex`].
@@ -42,8 +47,9 @@ const MIB: u64 = 1 << 20;
 
 impl DocumentKind {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Attestation,
+        Self::Signature,
         Self::TaskDefinition,
         Self::TaskGraph,
         Self::Actions,
@@ -61,6 +67,7 @@ impl DocumentKind {
         let (bytes, depth) = match self {
             // a task with tens of thousands of artifacts
             Self::Attestation => (16 * MIB, 64),
+            Self::Signature => (MIB / 16, 8),
             // the queue itself takes no more than one
             Self::TaskDefinition => (4 * MIB, 64),
             // tens of MB in real life

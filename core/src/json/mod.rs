@@ -2,7 +2,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | [`format_json`] | the text of a value, as the worker writes it |
+//! | [`format_json`], [`format_raw`] | the text of a value, or of JSON that others wrote, as the worker writes it |
 //! | [`read_strict`] | a signed or untrusted document: read in one way only, or refused |
 //! | [`JsonIndex`] | where the members of a big document are, found in one strict pass; each is read when it is needed |
 //! | [`DocumentKind`] | how big and how deep a document of each kind may be |
@@ -23,4 +23,4 @@ pub use index::{IndexError, IndexedMember, JsonIndex};
 pub use limits::{DocumentKind, Limits};
 pub use path::{JsonPath, Step};
 pub use strict::{Place, StrictError, read_strict};
-pub use write::format_json;
+pub use write::{RawJsonError, format_json, format_raw};

@@ -127,6 +127,11 @@ impl Keyring {
         self.0.by_key_id.get(&key_id).map(Vec::as_slice).unwrap_or_default()
     }
 
+    /// The certificate that it belongs to.
+    pub(super) fn certificate(&self, candidate: Candidate) -> Option<&Certificate> {
+        self.0.keys.get(candidate.key).map(|(certificate, _)| certificate)
+    }
+
     pub(super) fn judge(&self, candidate: Candidate, at: UnixMillis) -> Option<Judge<'_>> {
         let (certificate, role) = self.0.keys.get(candidate.key)?;
         Some(Judge::new(certificate, *role, &self.0.policy, at))
@@ -139,6 +144,7 @@ impl Keyring {
 
     fn state(&self, judge: &mut Judge<'_>, trusted: &mut TrustedStates) -> Result<Primary, KeyReason> {
         let primary = judge.primary()?;
+        self.not_revoked_by_another(judge)?;
         match judge.role {
             Role::Flat | Role::Trusted => {}
             Role::Valid => self.certified(judge, &primary, trusted)?,
@@ -195,9 +201,12 @@ impl Keyring {
             return Err(KeyReason::revoked(Revoked::Certification, &newest.signature, newest.outline.made));
         }
         let at = judge.at;
-        let state = states
-            .entry(issuer.fingerprint().clone())
-            .or_insert_with(|| Judge::new(issuer, Role::Trusted, &self.0.policy, at).primary());
+        let state = states.entry(issuer.fingerprint().clone()).or_insert_with(|| {
+            let mut judge = Judge::new(issuer, Role::Trusted, &self.0.policy, at);
+            let primary = judge.primary()?;
+            self.not_revoked_by_another(&mut judge)?;
+            Ok(primary)
+        });
         state
             .clone()
             .and_then(|primary| {

@@ -39,6 +39,12 @@ pub struct Signed {
     pub warnings: Vec<KeyWarning>,
 }
 
+/// The text of a clear-signed document, whoever signed it: for places where signatures are not checked. Nothing when it
+/// is not in that form.
+pub fn unverified_text(bytes: &[u8]) -> Option<Vec<u8>> {
+    clearsign::split(bytes, bytes.len()).ok().map(|split| split.text)
+}
+
 impl SignedText {
     /// The text with plain line ends and one at the end, as the seed's `get_body` gives it (keyrings.md 4.3).
     pub fn body(&self) -> Vec<u8> {

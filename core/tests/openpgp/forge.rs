@@ -57,7 +57,12 @@ impl Key {
 
     /// An RSA key of 2048 bits: rpgp neither makes nor checks ed25519 signatures over SHA-1.
     pub(crate) fn rsa(name: &str, created: u32) -> Self {
-        Self::of_type(&KeyType::Rsa(2048), name, created)
+        Self::rsa_of(2048, name, created)
+    }
+
+    /// An RSA key of so many bits.
+    pub(crate) fn rsa_of(bits: u32, name: &str, created: u32) -> Self {
+        Self::of_type(&KeyType::Rsa(bits), name, created)
     }
 
     fn of_type(kind: &KeyType, name: &str, created: u32) -> Self {

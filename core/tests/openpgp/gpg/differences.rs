@@ -28,4 +28,15 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
         gpg_accepts: true,
         cells: &[("future-document, primary", ALL), ("future-document, subkey", ALL)],
     },
+    Difference { name: "short-rsa", gpg_accepts: true, cells: &[("short-rsa", ALL)] },
+    Difference {
+        name: "future-certification",
+        gpg_accepts: true,
+        cells: &[("certification-future", &["valid"])],
+    },
+    Difference {
+        name: "keeper-may-not-certify",
+        gpg_accepts: true,
+        cells: &[("keeper-signs-only", &["valid"])],
+    },
 ];

@@ -52,27 +52,53 @@ const STATES: &[&str] = &[
     "future-document",
 ];
 
-/// Who certifies for the `valid` role: with the hash that one may use, and with SHA-1.
+/// Who certifies for the `valid` role. The own key trusts all of them.
 pub(crate) struct Keepers {
     pub(crate) good: Key,
+    /// For certifications over SHA-1.
     pub(crate) rsa: Key,
+    pub(crate) expired: Key,
+    pub(crate) revoked: Key,
+    /// May sign, but not certify.
+    pub(crate) signer: Key,
 }
 
 impl Keepers {
     pub(crate) fn new() -> Self {
-        Self { good: Key::new("the keeper's", CREATED), rsa: Key::rsa("the keeper's RSA", CREATED) }
+        Self {
+            good: Key::new("the keeper's", CREATED),
+            rsa: Key::rsa("the keeper's RSA", CREATED),
+            expired: Key::new("a keeper's that expired", CREATED),
+            revoked: Key::new("a keeper's that is revoked", CREATED),
+            signer: Key::new("a keeper's that only signs", CREATED),
+        }
+    }
+
+    fn all(&self) -> [&Key; 5] {
+        [&self.good, &self.rsa, &self.expired, &self.revoked, &self.signer]
     }
 
     pub(crate) fn certificates(&self) -> Vec<Vec<u8>> {
-        let own = |key: &Key, user| {
-            let sig = Sig::new(SignatureType::CertPositive, CREATED).usage(Use::CertifyAndSign);
-            Cert::new(key).user(user).signature(&sig.on_user(key, user, key)).bytes().to_vec()
+        let plain = || Sig::new(SignatureType::CertPositive, CREATED).usage(Use::CertifyAndSign);
+        let own = |start: Cert, key: &Key, name: &str, sig: Sig| {
+            let user = format!("{name} <keeper@example.com>");
+            start.user(&user).signature(&sig.on_user(key, &user, key)).bytes().to_vec()
         };
-        vec![own(&self.good, "keeper <keeper@example.com>"), own(&self.rsa, "old keeper <rsa@example.com>")]
+        let revocation =
+            Sig::new(SignatureType::KeyRevocation, MADE + DAY).reason(RevocationCode::KeyCompromised);
+        let signing = Sig::new(SignatureType::CertPositive, CREATED).usage(Use::Sign);
+        let revoked = Cert::new(&self.revoked).signature(&revocation.on_key(&self.revoked, &self.revoked));
+        vec![
+            own(Cert::new(&self.good), &self.good, "keeper", plain()),
+            own(Cert::new(&self.rsa), &self.rsa, "keeper with RSA", plain()),
+            own(Cert::new(&self.expired), &self.expired, "expired keeper", plain().key_lasting(400 * DAY)),
+            own(revoked, &self.revoked, "revoked keeper", plain()),
+            own(Cert::new(&self.signer), &self.signer, "signing keeper", signing),
+        ]
     }
 
     pub(crate) fn fingerprints(&self) -> Vec<String> {
-        [&self.good, &self.rsa].map(|key| hex(&key.fingerprint())).to_vec()
+        self.all().iter().map(|key| hex(&key.fingerprint())).collect()
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::differences::DIFFERENCES;
 use super::made::made;
+use super::more::more;
 use super::program::{Gpg, Opinion};
-use super::situations::{BOUND, Keepers, NOW, Subject, TEXT, forged};
+use super::situations::{BOUND, Keepers, MADE, NOW, Subject, TEXT, forged};
 use scriptworker_core::openpgp::{Certificate, Keyring, SignaturePolicy};
 use scriptworker_core::time::UnixMillis;
 use std::collections::BTreeMap;
@@ -35,6 +36,7 @@ fn verdicts_are_those_of_gpg_or_the_difference_is_explained() {
     let directory = tempfile::tempdir().unwrap();
     let keepers = Keepers::new();
     let mut subjects = forged(&keepers);
+    subjects.extend(more(&keepers));
     subjects.extend(made(directory.path(), &keepers));
     assert!(subjects.len() * 3 >= 40);
     let roles = roles(directory.path(), &keepers, &subjects);
@@ -73,27 +75,35 @@ fn roles(directory: &Path, keepers: &Keepers, subjects: &[Subject]) -> Vec<Role>
     for bytes in roots.iter().chain(subjects.iter().map(|subject| &subject.certificate)) {
         gpg.try_run(&["--import"], bytes);
     }
-    let certify = |fingerprints: &[String]| {
-        for fingerprint in fingerprints {
-            // it refuses to certify keys that are revoked or not made yet, as it does for the classic worker
-            gpg.try_run(&["-u", &own, "--quick-lsign-key", fingerprint], b"");
-        }
+    let certify = |gpg: &mut Gpg, fingerprints: &[String]| {
+        gpg.at(MADE, |gpg| {
+            for fingerprint in fingerprints {
+                // it refuses to certify keys that are revoked or not made yet, as it does for the classic worker
+                gpg.try_run(&["-u", &own, "--quick-lsign-key", fingerprint], b"");
+            }
+        });
     };
-    certify(&keepers.fingerprints());
+    certify(&mut gpg, &keepers.fingerprints());
     let valid = gpg.copy(directory, "of-valid");
-    certify(&all);
+    certify(&mut gpg, &all);
     let (flat, trusted) = (gpg.copy(directory, "flat"), gpg.copy(directory, "trusted"));
     valid.trust(&own, &keepers.fingerprints());
     trusted.trust(&own, &all);
     flat.trust(&own, &[]);
     let parse = |bytes: &Vec<u8>| Certificate::parse(bytes).expect("a certificate");
-    let certificates = || subjects.iter().map(|subject| parse(&subject.certificate)).collect::<Vec<_>>();
+    let keepers = || roots.iter().map(parse);
+    let certificates = || subjects.iter().map(|subject| parse(&subject.certificate));
+    // gpg has the keepers everywhere: whom a key names as its revoker is to be found there
+    let everyone = || certificates().chain(keepers()).collect();
     let policy = SignaturePolicy::default;
-    let roots = roots.iter().map(parse).collect();
     vec![
-        Role { name: "flat", gpg: flat, ours: Keyring::flat(certificates(), policy()) },
-        Role { name: "trusted", gpg: trusted, ours: Keyring::signed(certificates(), Vec::new(), policy()) },
-        Role { name: "valid", gpg: valid, ours: Keyring::signed(roots, certificates(), policy()) },
+        Role { name: "flat", gpg: flat, ours: Keyring::flat(everyone(), policy()) },
+        Role { name: "trusted", gpg: trusted, ours: Keyring::signed(everyone(), Vec::new(), policy()) },
+        Role {
+            name: "valid",
+            gpg: valid,
+            ours: Keyring::signed(keepers().collect(), certificates().collect(), policy()),
+        },
     ]
 }
 
