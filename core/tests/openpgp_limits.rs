@@ -1,6 +1,6 @@
 //! Certificates and signatures that are made to cost: the work on each is bounded, and what is good in them still counts
 //! (cot-attacks.md 39).
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests that tell what they cost")]
 #![expect(clippy::disallowed_methods, reason = "it reads what the process cost")]
 
 #[expect(dead_code, clippy::indexing_slicing, reason = "a kit for several tests; digests are long enough")]
