@@ -25,7 +25,7 @@ fixtures:
 
 # A failing disk at every fault point, with every error (about two minutes).
 faults:
-    cargo test --locked --features fault --test disk_faults --test process
+    cargo test --locked --features fault --test disk_faults --test keyrings --test process
 
 # What takes minutes: 2 000 tasks through one worker, 10 000 artifacts of one task.
 soak:
