@@ -157,10 +157,14 @@ impl BodyError {
 }
 
 impl PreparedArtifact {
-    /// Makes a file ready: looks at its size, and compresses it when its type is one of those and there is room for
-    /// the compressed form.
+    /// Makes a file ready: compresses it when its type is one of those and there is room for the compressed form. Any
+    /// other file is not looked at before it is sent; then it has to be of the size that was listed.
     pub async fn new(file: FoundFile, how: &Preparation) -> Result<Self, BodyError> {
         let name = file.name().clone();
+        let ContentType { media_type, gzip } = content_type::of(name.as_str());
+        if !(gzip && how.compress) {
+            return Ok(Self::identity(file, media_type, how));
+        }
         let how = how.clone();
         // dropping this future stops the compression soon: nobody waits for it any more
         let wanted = Wanted(Arc::new(AtomicBool::new(true)));
@@ -173,39 +177,42 @@ impl PreparedArtifact {
 
     fn prepare(file: FoundFile, how: &Preparation, wanted: &AtomicBool) -> Result<Self, BodyError> {
         let name = file.name().clone();
-        let ContentType { media_type, gzip } = content_type::of(name.as_str());
+        let ContentType { media_type, .. } = content_type::of(name.as_str());
         let mut opened = file.open()?;
         let size = size_of(&opened, &name)?;
-        let digests = OnceLock::new();
-        let mut form = None;
-        if gzip && how.compress {
-            let mut read = Reading::new(&name, &mut opened, size, how.sha512);
-            match compress(&mut read, &how.scratch, wanted) {
-                Ok(compressed) => {
-                    let _ = digests.set(read.digests());
-                    form = Some(compressed);
-                }
-                // a full disk must not cost the task its log: it is worth more bytes on the way
-                Err(error @ BodyError::Scratch { .. }) => {
-                    tracing::warn!(artifact = %name, %error, "sending it as it is, uncompressed");
-                }
-                Err(error) => return Err(error),
+        let mut read = Reading::new(&name, &mut opened, size, how.sha512);
+        match compress(&mut read, &how.scratch, wanted) {
+            Ok((form, length)) => Ok(Self {
+                media_type,
+                encoding: Some(Gzip),
+                original_length: size,
+                length,
+                sha512: how.sha512,
+                digests: Arc::new(OnceLock::from(read.digests())),
+                source: Source::Gzip(Arc::new(form)),
+                name,
+            }),
+            // a full disk must not cost the task its log: it is worth more bytes on the way
+            Err(error @ BodyError::Scratch { .. }) => {
+                tracing::warn!(artifact = %name, %error, "sending it as it is, uncompressed");
+                Ok(Self::identity(file, media_type, how))
             }
+            Err(error) => Err(error),
         }
-        let (source, encoding, length) = match form {
-            Some((form, length)) => (Source::Gzip(Arc::new(form)), Some(Gzip), length),
-            None => (Source::Identity(file), None, size),
-        };
-        Ok(Self {
-            name,
+    }
+
+    /// A file that is sent as it is.
+    fn identity(file: FoundFile, media_type: &'static str, how: &Preparation) -> Self {
+        Self {
+            name: file.name().clone(),
             media_type,
-            encoding,
-            original_length: size,
-            length,
+            encoding: None,
+            original_length: file.size(),
+            length: file.size(),
             sha512: how.sha512,
-            digests: Arc::new(digests),
-            source,
-        })
+            digests: Arc::default(),
+            source: Source::Identity(file),
+        }
     }
 
     /// The name of the artifact.

@@ -12,7 +12,7 @@ use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
-use nix::unistd::Uid;
+use nix::unistd::{AccessFlags, Uid, faccessat};
 use scriptworker_core::ids::{ArtifactName, InvalidId};
 use scriptworker_core::run::TaskStatus;
 use std::fs::File;
@@ -230,7 +230,12 @@ impl ArtifactDir {
                 }
                 continue;
             }
-            match self.check(&path, &stat) {
+            // known before anything is announced for it; that it can be read when its turn comes, is looked at again
+            let readable = || {
+                let flags = AtFlags::AT_EACCESS | AtFlags::AT_SYMLINK_NOFOLLOW;
+                faccessat(&dir, name.as_slice(), AccessFlags::R_OK, flags).map_err(RefusedReason::from)
+            };
+            match self.check(&path, &stat).and_then(|file| readable().map(|()| file)) {
                 Ok(file) => listing.files.push(file),
                 Err(reason) => refuse(&path, reason),
             }

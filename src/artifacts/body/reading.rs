@@ -17,6 +17,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Bytes per read and per piece of a body.
 pub(super) const CHUNK: usize = 128 * 1024;
 
+/// How hard gzip tries. Level 6 would take nearly twice as long for 2 to 4 % fewer bytes of a log.
+const LEVEL: u32 = 5;
+
 /// The digests of an artifact's original bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digests {
@@ -115,7 +118,7 @@ pub(super) fn compress(
     let name = read.name;
     let scratch = |source| BodyError::Scratch { name: name.clone(), dir: dir.to_owned(), source };
     let target = BufWriter::with_capacity(CHUNK, Purpose::Scratch.unlinked(dir).map_err(scratch)?);
-    let mut encoder = GzEncoder::new(target, Compression::new(6));
+    let mut encoder = GzEncoder::new(target, Compression::new(LEVEL));
     loop {
         if !wanted.load(Ordering::Relaxed) {
             return Err(BodyError::Abandoned { name: name.clone() });
