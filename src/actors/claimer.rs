@@ -52,6 +52,9 @@ pub struct Claimer {
     poll_interval_ms: u64,
     claims: Option<ClaimLoop>,
     stopping: bool,
+    /// It was said that work is asked for. A poll that finds nothing is no news, and there may be one every second for
+    /// days: the log's sign of life stands for them.
+    said_asking: bool,
     /// Counts lives of this actor, so that timers of an earlier one are told apart.
     generation: u64,
 }
@@ -71,8 +74,18 @@ impl Claimer {
     ) -> Self {
         let poll_interval_ms = u64::try_from(poll_interval.as_millis()).unwrap_or(u64::MAX);
         let identity = Arc::new(identity);
-        let (claims, stopping, generation) = (None, false, 0);
-        Self { supervisor, http, root_url, auth, identity, poll_interval_ms, claims, stopping, generation }
+        Self {
+            supervisor,
+            http,
+            root_url,
+            auth,
+            identity,
+            poll_interval_ms,
+            claims: None,
+            stopping: false,
+            said_asking: false,
+            generation: 0,
+        }
     }
 
     fn poll(&mut self, poll: Poll, ctx: &mut Context<Self>) {
@@ -107,7 +120,9 @@ impl Claimer {
     fn ask(&mut self, ctx: &mut Context<Self>) {
         let queue = Queue::new(self.http.clone(), &self.root_url, self.auth.clone());
         let identity = Arc::clone(&self.identity);
-        tracing::debug!(queue = %identity.task_queue_id, "asking for work");
+        if !std::mem::replace(&mut self.said_asking, true) {
+            tracing::debug!(queue = %identity.task_queue_id, "asking for work");
+        }
         let asked = boot_now();
         let asking = async move {
             let Identity { task_queue_id, worker_group, worker_id } = identity.as_ref();
@@ -126,6 +141,7 @@ impl Claimer {
         match answer {
             Ok(Answer { value, date }) => self.sort(asked, value, date, ctx),
             Err(error) => {
+                self.said_asking = false;
                 tracing::warn!(%error, "asking for work failed; asking again");
                 let retry_after_ms =
                     error.retry_after().map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
@@ -155,6 +171,7 @@ impl Claimer {
             }
         }
         let Some(claim) = kept else { return self.poll(Poll::Nothing, ctx) };
+        self.said_asking = false;
         self.poll(Poll::Claimed, ctx);
         let key = claim.run();
         let end = claim_end(claim.taken_until, date, asked);

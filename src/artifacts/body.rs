@@ -67,6 +67,8 @@ enum Source {
     Identity(FoundFile),
     /// The compressed form.
     Gzip(Arc<File>),
+    /// A compressed form of one piece: it takes no thread to send it.
+    Small(Bytes),
 }
 
 /// Why the bytes of an artifact could not be had.
@@ -189,7 +191,10 @@ impl PreparedArtifact {
                 length,
                 sha512: how.sha512,
                 digests: Arc::new(OnceLock::from(read.digests())),
-                source: Source::Gzip(Arc::new(form)),
+                source: match length <= CHUNK as u64 {
+                    true => Source::Small(piece_of(&form, 0, length, &name)?.into()),
+                    false => Source::Gzip(Arc::new(form)),
+                },
                 name,
             }),
             // a full disk must not cost the task its log: it is worth more bytes on the way
@@ -252,10 +257,18 @@ impl PreparedArtifact {
         let (into_result, result) = oneshot::channel();
         let (name, length, sha512) = (self.name.clone(), self.length, self.sha512);
         let (source, digests) = (self.source.clone(), Arc::clone(&self.digests));
+        if let Source::Small(form) = source {
+            let digests = digests.get().copied().ok_or_else(|| BodyError::Died { name: name.clone() });
+            // both have room, and their other ends are in hand
+            let _ = into_pieces.try_send(Ok(form));
+            let _ = into_result.send(digests);
+            return (BodyStream { pieces }, BodyOutcome { name, result });
+        }
         actix_rt::task::spawn_blocking(move || {
             let sent = match &source {
                 Source::Identity(file) => send_identity(file, length, sha512, &digests, &into_pieces),
                 Source::Gzip(form) => send_compressed(&name, form, length, &digests, &into_pieces),
+                Source::Small(_) => return,
             };
             if let Err(error) = &sent {
                 // fails when nobody reads any more, and then nobody needs to know
@@ -327,13 +340,19 @@ fn send_compressed(
 ) -> Result<Digests, BodyError> {
     let mut at = 0;
     while at < length {
-        let mut piece = vec![0; usize::try_from(length - at).unwrap_or(CHUNK).min(CHUNK)];
-        let read = form.read_exact_at(&mut piece, at);
-        read.map_err(|source| BodyError::Read { name: name.clone(), source })?;
+        let piece = piece_of(form, at, length, name)?;
         at += piece.len() as u64;
         hand_over(piece, name, into)?;
     }
     digests.get().copied().ok_or_else(|| BodyError::Died { name: name.clone() })
+}
+
+/// The piece of a compressed form that begins at `at`.
+fn piece_of(form: &File, at: u64, length: u64, name: &ArtifactName) -> Result<Vec<u8>, BodyError> {
+    let mut piece = vec![0; usize::try_from(length - at).unwrap_or(CHUNK).min(CHUNK)];
+    let read = form.read_exact_at(&mut piece, at);
+    read.map_err(|source| BodyError::Read { name: name.clone(), source })?;
+    Ok(piece)
 }
 
 fn hand_over(

@@ -157,6 +157,10 @@ pub(super) fn connect(stream: UnixStream, guardian: Pid, output: OwnedFd) -> Wai
 }
 
 impl Waiting {
+    pub(super) fn pid(&self) -> u32 {
+        self.running.guardian_pid
+    }
+
     /// Whether it has ended meanwhile.
     pub(super) fn is_gone(&self) -> bool {
         self.running.control.0.is_closed()

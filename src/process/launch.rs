@@ -101,8 +101,12 @@ impl Guardian {
         Self::start_as(PathBuf::from(RUNNING_PROGRAM), None).await
     }
 
-    /// The blocking part (a spawn takes a few milliseconds) runs on the blocking pool.
-    async fn start_as(program: PathBuf, stdin: Option<OwnedFd>) -> Result<Self, LaunchError> {
+    /// Starts `program`, which must know the guardian's verb, with what becomes its script's stdin (`None`: the worker's
+    /// own). The blocking part (a spawn takes a few milliseconds) runs on the blocking pool.
+    ///
+    /// # Errors
+    /// As for [`Guardian::start`].
+    pub async fn start_as(program: PathBuf, stdin: Option<OwnedFd>) -> Result<Self, LaunchError> {
         let (worker_end, guardian_end) = UnixStream::pair()?;
         let (output, script_output) = pipe2(OFlag::O_CLOEXEC).map_err(io::Error::from)?;
         let inherited = Inherited { control: guardian_end.into(), output: script_output, stdin };
@@ -112,6 +116,11 @@ impl Guardian {
         worker_end.set_nonblocking(true)?;
         let stream = tokio::net::UnixStream::from_std(worker_end)?;
         Ok(Self(control::connect(stream, guardian, output)))
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.0.pid()
     }
 
     /// Whether it has ended meanwhile, for whatever reason.

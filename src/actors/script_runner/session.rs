@@ -131,6 +131,8 @@ async fn begin(setup: Setup) -> Result<(Session, Ending), StartError> {
     let guardian = guardian(early).await?;
     let Running { started, exit, control, output, guardian_pid } = guardian.launch(spec)?;
     whereabouts.guardian(guardian_pid);
+    // it is told before anything else is made ready: the pipe holds what the script says meanwhile
+    tokio::task::yield_now().await;
     let pump = Pump::start(output, log, config.max_log_size)?;
     let tail = Tail::start(follow, pump.progress(), |lines| {
         if let Some(log) = telemetry::log::current() {
