@@ -230,10 +230,11 @@ impl ArtifactDir {
                 }
                 continue;
             }
-            // known before anything is announced for it; that it can be read when its turn comes, is looked at again
+            // known before anything is announced for it. Without flags, which not every container lets through: that it
+            // is still this file, and can still be read, is looked at when its turn comes.
             let readable = || {
-                let flags = AtFlags::AT_EACCESS | AtFlags::AT_SYMLINK_NOFOLLOW;
-                faccessat(&dir, name.as_slice(), AccessFlags::R_OK, flags).map_err(RefusedReason::from)
+                faccessat(&dir, name.as_slice(), AccessFlags::R_OK, AtFlags::empty())
+                    .map_err(RefusedReason::from)
             };
             match self.check(&path, &stat).and_then(|file| readable().map(|()| file)) {
                 Ok(file) => listing.files.push(file),
