@@ -19,6 +19,10 @@ lint:
 test *arguments:
     cargo test --workspace --locked {{ arguments }}
 
+# Makes the folders of tests/fixtures/openpgp anew, from core/tests/openpgp/rows: same code, same bytes.
+fixtures:
+    cargo test -p scriptworker-core --locked --test openpgp -- --ignored --exact rows::tests::make_the_folders
+
 # A failing disk at every fault point, with every error (about two minutes).
 faults:
     cargo test --locked --features fault --test disk_faults --test process
@@ -44,6 +48,10 @@ bench *arguments:
     test -x target/bench-venv/bin/scriptworker || python3 -m venv target/bench-venv
     target/bench-venv/bin/pip install --quiet scriptworker==63.6.1
     cargo bench --locked --bench worker -- {{ arguments }}
+
+# What keyrings and signatures cost beside gpg; `--record` keeps the figures.
+bench-keys *arguments:
+    cargo bench --locked --bench keys -- {{ arguments }}
 
 # Everything that has to hold before a change is taken in.
 ci:

@@ -54,6 +54,12 @@ fn everything_goes_as_expected() {
     assert!(read("worker/scriptworker.yaml").contains("task_script"));
     assert!(fs::read_dir(dir.join("queue")).unwrap().next().is_some());
     assert!(!dir.join("tasks/cancel/run-0").exists());
+    for name in ["chain-of-trust.json", "chain-of-trust.json.sig", "chainOfTrust.json.asc"] {
+        assert!(dir.join("tasks/build/run-0/public").join(name).exists(), "{name}");
+    }
+    assert!(
+        read("tasks/slow/run-0/public/chainOfTrust.json.asc").starts_with("-----BEGIN PGP SIGNED MESSAGE")
+    );
     assert_eq!(processes_in(&dir), [""; 0].map(PathBuf::from));
 }
 

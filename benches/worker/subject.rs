@@ -7,26 +7,30 @@ use nix::sys::signal::{Signal, kill};
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 use serde_json::json;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
 
+/// What both workers sign with: a seed of nobody (RFC 8032, test 1).
+const SEED: &str = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=\n";
+
 /// A worker program.
 pub struct Subject {
     pub name: &'static str,
-    /// What it uploads of its own: the log, and the Python worker its unsigned attestation, asked or not.
+    /// What it uploads of its own: the log, the attestation and its signature.
     pub own_artifacts: usize,
     program: PathBuf,
 }
 
 impl Subject {
     pub fn ours(program: &Path) -> Self {
-        Self { name: "scriptworker", own_artifacts: 1, program: program.to_owned() }
+        Self { name: "scriptworker", own_artifacts: 3, program: program.to_owned() }
     }
 
     pub fn python(program: &Path) -> Self {
-        Self { name: "Python", own_artifacts: 2, program: program.to_owned() }
+        Self { name: "Python", own_artifacts: 3, program: program.to_owned() }
     }
 }
 
@@ -65,10 +69,13 @@ impl Site {
             "task_max_timeout": 600,
             "poll_interval": 1,
             "verbose": true,
-            "sign_chain_of_trust": false,
+            "sign_chain_of_trust": true,
             "verify_chain_of_trust": false,
-            "ed25519_private_key_path": self.text("no-key"),
+            "ed25519_private_key_path": self.text("key"),
         });
+        // as in production, every run is attested and signed
+        std::fs::write(self.path("key"), SEED).unwrap();
+        std::fs::set_permissions(self.path("key"), std::fs::Permissions::from_mode(0o600)).unwrap();
         let path = self.path("scriptworker.json");
         std::fs::write(&path, config.to_string()).unwrap();
         let mut command = Command::new(&subject.program);

@@ -100,6 +100,14 @@ text_id!(
     |text| (1..=1024).contains(&text.len()) && text.bytes().all(|byte| (0x20..=0x7e).contains(&byte))
 );
 
+text_id!(
+    /// A revision of a source tree: a full hash, never a branch, a tag or a beginning of a hash (cot-attacks.md row
+    /// 106).
+    Revision,
+    "a revision (40 lower-case hexadecimal digits)",
+    |text| text.len() == 40 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+);
+
 impl ArtifactName {
     /// Whether anybody may read it (names that start with `public/`).
     pub fn is_public(&self) -> bool {
@@ -112,6 +120,11 @@ impl TaskQueueId {
     pub fn from_parts(provisioner_id: &str, worker_type: &str) -> Result<Self, InvalidId> {
         Self::parse(&format!("{provisioner_id}/{worker_type}"))
     }
+
+    /// The second half: the worker type.
+    pub fn worker_type(&self) -> &str {
+        self.0.split_once('/').map_or("", |(_, worker_type)| worker_type)
+    }
 }
 
 /// The number of one attempt at a task: 0 to 1000.
@@ -122,6 +135,8 @@ pub struct RunId(u16);
 impl RunId {
     /// The highest run id that the queue's schema knows.
     pub const MAX: u16 = 1000;
+    /// The first attempt.
+    pub const FIRST: Self = Self(0);
 
     /// Checks the range.
     pub fn new(number: u64) -> Result<Self, InvalidId> {
@@ -212,6 +227,17 @@ mod tests {
         for wrong in ["", "a\nb", "ä", &"x".repeat(1025)] {
             assert!(ArtifactName::parse(wrong).is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn row_106_a_revision_is_a_full_hash() {
+        let full = "0123456789abcdef0123456789abcdef01234567";
+        assert_eq!(Revision::parse(full).unwrap().as_str(), full);
+        for wrong in ["", "main", "v1.0", &full[..39], &full[..12], &full.to_uppercase(), &format!("{full}0")]
+        {
+            assert!(Revision::parse(wrong).is_err(), "{wrong:?}");
+        }
+        assert!(Revision::parse(&full.replace('0', "g")).is_err());
     }
 
     #[test]

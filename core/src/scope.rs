@@ -35,6 +35,26 @@ impl Scope {
             None => self.0 == required.0,
         }
     }
+
+    /// Whether having this scope is enough for anything that `restricted` covers; there, too, a `*` at the end stands
+    /// for anything that follows. So `*` touches every restriction, and a restriction of `a:*` is touched by `a:b`, by
+    /// `a:b*` and by `a*` (cot-attacks.md row 126).
+    pub fn touches(&self, restricted: &Scope) -> bool {
+        match (self.0.strip_suffix('*'), restricted.0.strip_suffix('*')) {
+            (None, None) => self.0 == restricted.0,
+            (Some(mine), None) => restricted.0.starts_with(mine),
+            (None, Some(its)) => self.0.starts_with(its),
+            (Some(mine), Some(its)) => mine.starts_with(its) || its.starts_with(mine),
+        }
+    }
+
+    /// Whether it stands for the scopes of a role, or for some that do: which those are, only the deployment knows
+    /// (cot-attacks.md row 127).
+    pub fn assumes_role(&self) -> bool {
+        const ASSUME: &str = "assume:";
+        self.0.starts_with(ASSUME)
+            || self.0.strip_suffix('*').is_some_and(|prefix| ASSUME.starts_with(prefix))
+    }
 }
 
 impl fmt::Display for Scope {
@@ -58,6 +78,7 @@ pub fn satisfies_all(have: &[Scope], required: &[Scope]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn scope(text: &str) -> Scope {
         Scope::parse(text).unwrap()
@@ -70,6 +91,62 @@ mod tests {
         assert!(scope("a*").satisfies(&scope("a*")));
         assert!(!scope("a*b").satisfies(&scope("axb")));
         assert!(!scope("queue:a").satisfies(&scope("queue:*")));
+    }
+
+    #[test]
+    fn row_126_a_scope_that_satisfies_a_restricted_one_touches_it() {
+        const CERT: &str = "project:releng:signing:cert:release-signing";
+        for (have, restricted, expected) in [
+            (CERT, CERT, true),
+            ("project:releng:signing:cert:*", CERT, true),
+            ("project:releng:*", CERT, true),
+            ("*", CERT, true),
+            ("project:releng:signing:cert:release-signing*", CERT, true),
+            ("project:releng:signing:cert:dep-signing", CERT, false),
+            ("project:releng:signing:cert:release-signing-x", CERT, false),
+            ("project:releng:signing:cert:release-signing-*", CERT, false),
+            ("project:releng:signing:cert:release", CERT, false),
+            ("", CERT, false),
+            ("a:b", "a:*", true),
+            ("a:", "a:*", true),
+            ("a:*", "a:*", true),
+            ("a:b*", "a:*", true),
+            ("a*", "a:*", true),
+            ("*", "a:*", true),
+            ("a", "a:*", false),
+            ("b*", "a:*", false),
+            ("a", "*", true),
+            // a star elsewhere is a letter
+            ("a*b", "axb", false),
+            ("a*b", "a*b", true),
+        ] {
+            assert_eq!(scope(have).touches(&scope(restricted)), expected, "{have} and {restricted}");
+        }
+    }
+
+    #[test]
+    fn row_127_scopes_of_roles_are_known() {
+        for text in
+            ["assume:repo:github.com/x:*", "assume:hook-id:a/b", "assume:*", "assume:", "assum*", "a*", "*"]
+        {
+            assert!(scope(text).assumes_role(), "{text}");
+        }
+        for text in ["assume", "project:assume:x", "", "project:*", "assumed:x"] {
+            assert!(!scope(text).assumes_role(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn touching_is_satisfying_something_restricted(have in "[ab*]{0,4}", restricted in "[ab]{0,3}\\*?", one in "[ab]{0,5}") {
+            let (have, restricted, one) = (scope(&have), scope(&restricted), scope(&one));
+            if have.satisfies(&one) && restricted.satisfies(&one) {
+                prop_assert!(have.touches(&restricted));
+            }
+            if have.satisfies(&restricted) {
+                prop_assert!(have.touches(&restricted));
+            }
+        }
     }
 
     #[test]

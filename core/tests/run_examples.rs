@@ -1,8 +1,8 @@
 //! What a run does in the cases that people ask about, event by event.
 
 use scriptworker_core::run::{
-    Actor, Admission, Effect, Event, LossCause, Outcome, Phase, Policy, Report, ReportEnd, Resolution, Run,
-    ScriptEnd, StopCause, TaskStatus, UploadEnd, Verdict,
+    Actor, Admission, Effect, Ending, Event, LossCause, Outcome, Phase, Policy, Report, ReportEnd,
+    Resolution, Run, ScriptEnd, StopCause, TaskStatus, UploadEnd, Verdict,
 };
 use scriptworker_core::time::BootMillis;
 
@@ -15,7 +15,8 @@ fn play(policy: Policy, events: &[Event]) -> (Run, Vec<Effect>) {
     events.iter().fold(start, |(run, _), event| run.on(START, *event))
 }
 
-const PLAIN: Policy = Policy { verify: false, attest: false, timeout_status: TaskStatus::Failure };
+const PLAIN: Policy =
+    Policy { verify: false, attest: false, attest_time_outs: false, timeout_status: TaskStatus::Failure };
 
 fn ended(status: TaskStatus) -> Event {
     Event::ScriptEnded(ScriptEnd::Exited { status, by_itself: true })
@@ -144,6 +145,42 @@ fn a_renewal_that_is_refused_while_reporting_leaves_the_verdict_to_the_report() 
     }
     let (_, effects) = play(PLAIN, &reporting(LossCause::Expired));
     assert_eq!(effects, [Effect::StopHeartbeat, Effect::AbandonReport]);
+}
+
+#[test]
+fn what_is_attested_depends_on_how_the_script_ended() {
+    let current = Policy { attest: true, ..PLAIN };
+    let classic = Policy { attest_time_outs: true, ..current };
+    let (limit, leave) = (Event::LimitPassed, Event::ShutdownAsked);
+    let killed = stopped(TaskStatus::Failure);
+    for (events, by_current, by_classic) in [
+        (vec![ended(TaskStatus::Success)], Some(Ending::Natural), Some(Ending::Natural)),
+        (vec![ended(TaskStatus::IntermittentTask)], Some(Ending::Natural), Some(Ending::Natural)),
+        // over before it was told to end
+        (vec![leave, ended(TaskStatus::Success)], Some(Ending::Natural), Some(Ending::Natural)),
+        (vec![limit, killed], None, Some(Ending::TimeLimit)),
+        (vec![limit, leave, killed], None, Some(Ending::TimeLimit)),
+        (vec![limit, Event::ScriptEnded(ScriptEnd::Unknown)], None, None),
+        (vec![leave, killed], None, None),
+        (vec![leave, limit, killed], None, None),
+        (vec![Event::ActorDied(Actor::ScriptRunner), killed], None, None),
+        (vec![Event::ScriptEnded(ScriptEnd::NotStarted)], None, None),
+    ] {
+        for (policy, expected) in [(PLAIN, None), (current, by_current), (classic, by_classic)] {
+            for end in [UploadEnd::Confirmed, UploadEnd::Failed(TaskStatus::ResourceUnavailable)] {
+                let history = [&[Event::Prepared(true)][..], &events, &[Event::Uploaded(end)]].concat();
+                let (_, effects) = play(policy, &history);
+                let attests = effects.iter().find_map(|effect| match effect {
+                    Effect::Attest(ending) => Some(*ending),
+                    _ => None,
+                });
+                assert_eq!(attests, expected, "{policy:?} {history:?}");
+            }
+            let history = [&[Event::Prepared(true)][..], &events, &[Event::Uploaded(UploadEnd::Aborted)]];
+            let (_, effects) = play(policy, &history.concat());
+            assert!(!effects.iter().any(|effect| matches!(effect, Effect::Attest(_))), "{effects:?}");
+        }
+    }
 }
 
 #[test]

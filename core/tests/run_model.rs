@@ -7,8 +7,8 @@
 
 use proptest::prelude::*;
 use scriptworker_core::run::{
-    Actor, Admission, Effect, Event, LossCause, Outcome, Phase, Policy, Report, ReportEnd, Resolution, Run,
-    ScriptEnd, TaskStatus, UploadEnd, Verdict,
+    Actor, Admission, Effect, Ending, Event, LossCause, Outcome, Phase, Policy, Report, ReportEnd,
+    Resolution, Run, ScriptEnd, StopCause, TaskStatus, UploadEnd, Verdict,
 };
 use scriptworker_core::time::BootMillis;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -23,6 +23,11 @@ struct World {
     script_started: bool,
     script_green: bool,
     told_to_die: bool,
+    /// Why it was told to end first.
+    told_why: Option<StopCause>,
+    /// How it ended, if that is to be attested whatever the policy says.
+    ending: Option<Ending>,
+    attested: bool,
     claim_lost: bool,
     uploads_confirmed: bool,
     uploading: bool,
@@ -40,9 +45,9 @@ struct World {
 fn policies() -> Vec<Policy> {
     let mut all = Vec::new();
     for verify in [false, true] {
-        for attest in [false, true] {
+        for (attest, attest_time_outs) in [(false, false), (true, false), (true, true)] {
             for timeout_status in [TaskStatus::Failure, TaskStatus::IntermittentTask] {
-                all.push(Policy { verify, attest, timeout_status });
+                all.push(Policy { verify, attest, attest_time_outs, timeout_status });
             }
         }
     }
@@ -111,6 +116,15 @@ impl World {
         match event {
             Event::ScriptEnded(end) => {
                 if self.script_alive {
+                    self.ending = match end {
+                        ScriptEnd::Exited { by_itself: true, .. } => Some(Ending::Natural),
+                        ScriptEnd::Exited { .. } => match self.told_why {
+                            None => Some(Ending::Natural),
+                            Some(StopCause::TimeLimit) => Some(Ending::TimeLimit),
+                            Some(_) => None,
+                        },
+                        _ => None,
+                    };
                     self.script_green = match end {
                         ScriptEnd::Exited { status: TaskStatus::Success, by_itself } => {
                             by_itself || !self.told_to_die
@@ -162,8 +176,25 @@ impl World {
                 self.script_alive = true;
                 self.script_started = true;
             }
-            Effect::StopScript(_) | Effect::KillScript(_) => self.told_to_die = true,
-            Effect::Upload { .. } | Effect::Attest => {
+            Effect::StopScript(cause) | Effect::KillScript(cause) => {
+                self.told_to_die = true;
+                // a worse reason takes the place of the first one only where the claim is lost
+                self.told_why = match cause {
+                    StopCause::ClaimLost => Some(cause),
+                    _ => self.told_why.or(Some(cause)),
+                };
+            }
+            Effect::Attest(ending) => {
+                assert!(policy.attest, "attested unasked");
+                assert!(!self.attested, "attested twice");
+                assert_eq!(self.ending, Some(ending), "attested another end than the script's");
+                assert!(ending == Ending::Natural || policy.attest_time_outs, "attested a time-out");
+                assert!(!self.claim_lost && !self.halted, "attested what is no longer ours");
+                assert_eq!(self.reported, None, "I3: attested after a report");
+                self.attested = true;
+                self.uploading = true;
+            }
+            Effect::Upload { .. } => {
                 assert!(!self.claim_lost, "I2: upload after the claim was lost");
                 assert_eq!(self.reported, None, "I3: upload after a report");
                 assert!(!self.script_alive, "upload beside a living script");
@@ -178,6 +209,7 @@ impl World {
                 if report == Report::Completed {
                     assert!(self.script_green, "I9: green without exit 0");
                     assert!(self.uploads_confirmed, "I9: green without every upload");
+                    assert_eq!(self.attested, policy.attest, "I9: green without the attestation");
                     assert!(!policy.verify || self.verified, "I9: green without verification");
                 }
                 if matches!(report, Report::Completed | Report::Failed) {

@@ -25,7 +25,8 @@ fn script_exits(status: TaskStatus) -> Event {
 }
 
 fn phases() -> Vec<(Run, Vec<Effect>)> {
-    let policy = Policy { verify: true, attest: true, timeout_status: TaskStatus::Failure };
+    let timeout_status = TaskStatus::Failure;
+    let policy = Policy { verify: true, attest: true, attest_time_outs: false, timeout_status };
     let mut way = vec![Run::claimed(policy, Admission::Admitted, CLAIM_END)];
     for event in [
         Event::Prepared(true),

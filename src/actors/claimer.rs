@@ -178,7 +178,15 @@ impl Claimer {
         let renewal = Renewal { credentials: Arc::new(claim.credentials), end };
         let claimed_at = date.unwrap_or_else(|| UnixMillis(chrono::Utc::now().timestamp_millis()));
         let expires = claim.status.expires;
-        let claimed = Claimed { key: key.clone(), task: Arc::new(claim.task), renewal, claimed_at, expires };
+        let claimed = Claimed {
+            key: key.clone(),
+            task: Arc::new(claim.task),
+            definition: Arc::from(claim.definition),
+            worker_group: claim.worker_group,
+            renewal,
+            claimed_at,
+            expires,
+        };
         let _ = self.supervisor.send(Some(&key), Notice::Claimed(Box::new(claimed)));
     }
 

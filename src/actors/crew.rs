@@ -8,6 +8,7 @@ use super::script_runner::ScriptRunner;
 use super::uploader::Uploader;
 use crate::config::Config;
 use crate::messages::{Member, Notice, Post, Staff};
+use crate::signing::Attester;
 use crate::taskcluster::{Auth, Http, HttpConfig, RootUrl};
 use actix::{Actor, ArbiterHandle, Context, Supervisor};
 use scriptworker_core::run;
@@ -27,6 +28,8 @@ pub struct Crew {
     pub root_url: RootUrl,
     /// The worker's own credentials.
     pub auth: Auth,
+    /// Who attests what runs made.
+    pub attester: Arc<Attester>,
     /// How HTTP clients are made: one per thread.
     pub http: HttpConfig,
 }
@@ -108,7 +111,8 @@ impl Crew {
     fn uploader(&self, post: Post<Notice>) -> Member<Uploader> {
         let (config, http) = (Arc::clone(&self.config), self.http.clone());
         let root_url = self.root_url.clone();
-        start(&self.work, move || Uploader::new(post, config, client(http), root_url))
+        let attester = Arc::clone(&self.attester);
+        start(&self.work, move || Uploader::new(post, config, attester, client(http), root_url))
     }
 }
 

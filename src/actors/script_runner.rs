@@ -3,10 +3,12 @@
 
 mod directories;
 mod heed;
+mod occupied;
 mod session;
 mod whereabouts;
 
 pub use self::directories::{DirectoryError, wipe};
+pub use self::occupied::{OccupyError, occupy};
 pub use self::whereabouts::Whereabouts;
 
 use self::session::{EarlyGuardian, Ending, Session, Setup};

@@ -14,14 +14,14 @@ use crate::messages::heartbeat::{KeepClaim, LetClaimGo};
 use crate::messages::notice::{Claimed, Renewal};
 use crate::messages::script::{CleanUp, ExtendDeadline, Prepare, StartScript, StopScript};
 use crate::messages::traced::after;
-use crate::messages::upload::{AbortUpload, UploadArtifacts};
+use crate::messages::upload::{AbortUpload, Attest, UploadArtifacts};
 use crate::messages::{Notice, Post, Receive, Staff, Work};
 use crate::process::boot_now;
 use actix::{Actor, AsyncContext, Context, Supervised};
 use scriptworker_core::ids::RunKey;
 use scriptworker_core::run::lifecycle::{EXIT_RUN_LEFT, Life, LifeEffect, Lifecycle};
 use scriptworker_core::run::{
-    self, Admission, Effect, Event, Outcome, Phase, Policy, Resolution, Run, TaskStatus, UploadEnd, Verdict,
+    self, Admission, Effect, Event, Outcome, Phase, Policy, Resolution, Run, Verdict,
 };
 use scriptworker_core::task::{MalformedTask, TaskTerms};
 use scriptworker_core::time::BootMillis;
@@ -162,8 +162,12 @@ impl Supervisor {
             }
         };
         self.live(Life::RunBegan, ctx);
-        let timeout_status = self.crew.config.task_max_timeout_status;
-        let policy = Policy { verify: false, attest: false, timeout_status };
+        let policy = Policy {
+            verify: false,
+            attest: true,
+            attest_time_outs: self.crew.attester.attests_time_outs(),
+            timeout_status: self.crew.config.task_max_timeout_status,
+        };
         let (run, effects) = Run::claimed(policy, admission, claimed.renewal.end);
         let newest = claimed.renewal.clone();
         let credentials = Arc::new(RunCredentials::new(Arc::clone(&newest.credentials), newest.end));
@@ -231,7 +235,7 @@ impl Supervisor {
             }
             Effect::Prepare => {
                 let malformed = hand.terms.as_ref().err().map(MalformedTask::to_string);
-                let message = Prepare { key, task: Arc::clone(&hand.claimed.task), malformed };
+                let message = Prepare { key, definition: Arc::clone(&hand.claimed.definition), malformed };
                 (run::Actor::ScriptRunner, team.runner.send(run, message))
             }
             Effect::StartScript => {
@@ -252,6 +256,10 @@ impl Supervisor {
             Effect::Upload { log_first } => {
                 let (task_expires, claimed_at) = (hand.claimed.expires, hand.claimed.claimed_at);
                 let message = UploadArtifacts { key, task_expires, claimed_at, log_first, credentials };
+                (run::Actor::Uploader, team.uploader.send(run, message))
+            }
+            Effect::Attest(ending) => {
+                let message = Attest::new(&hand.claimed, ending, credentials);
                 (run::Actor::Uploader, team.uploader.send(run, message))
             }
             Effect::AbortUpload => (run::Actor::Uploader, team.uploader.send(run, AbortUpload)),
@@ -284,10 +292,6 @@ impl Supervisor {
             // refused in the configuration until the verifier exists; if it ever got here, nothing may run
             Effect::Verify | Effect::AbortVerify => {
                 self.feed_soon(Event::Verdict(Verdict::Failed), ctx);
-                return None;
-            }
-            Effect::Attest => {
-                self.feed_soon(Event::Attested(UploadEnd::Failed(TaskStatus::InternalError)), ctx);
                 return None;
             }
         };

@@ -1,6 +1,9 @@
 //! Uploads what the script left in the artifact directory, each file read once, and the link by which people find the
-//! log (artifacts.md 1 to 3).
+//! log (artifacts.md 1 to 3). Keeps the digests of what was uploaded, to attest them afterwards.
 
+mod attest;
+
+use super::RunCredentials;
 use crate::artifacts::api::Deployment;
 use crate::artifacts::upload::{
     Storage, UploadError, UploadPlan, UploadReport, create_link, expires, upload_all,
@@ -8,13 +11,17 @@ use crate::artifacts::upload::{
 use crate::artifacts::walk::{ArtifactDir, Listing};
 use crate::config::{ArtifactStorage, Config};
 use crate::messages::traced::then;
-use crate::messages::upload::{AbortUpload, UploadArtifacts};
+use crate::messages::upload::{AbortUpload, Attest, UploadArtifacts};
 use crate::messages::{Notice, Post, Receive, Staff, Work};
+use crate::signing::Attester;
 use crate::taskcluster::{Auth, Budget, Http, RootUrl};
 use actix::{Actor, Context, Supervised};
 use nix::unistd::Uid;
-use scriptworker_core::ids::ArtifactName;
+use scriptworker_core::digest::{Digest, HashAlgorithm};
+use scriptworker_core::ids::{ArtifactName, RunKey};
 use scriptworker_core::run::{self, Event, TaskStatus, UploadEnd};
+use scriptworker_core::time::UnixMillis;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -24,27 +31,74 @@ pub struct Uploader {
     config: Arc<Config>,
     http: Http,
     root_url: RootUrl,
+    attester: Arc<Attester>,
     /// Set while an upload is under way: true ends it.
     abort: Option<watch::Sender<bool>>,
+    /// What was uploaded for the run in hand.
+    uploaded: Option<(RunKey, Artifacts)>,
 }
+
+/// What was uploaded, with the digests of the bytes that were sent.
+type Artifacts = BTreeMap<ArtifactName, Digest>;
 
 impl Uploader {
     /// Two messages per run at most: a full mailbox means that the thread hangs.
     const MAILBOX: usize = 16;
 
     /// One that uploads by `config`.
-    pub fn new(supervisor: Post<Notice>, config: Arc<Config>, http: Http, root_url: RootUrl) -> Self {
-        Self { supervisor, config, http, root_url, abort: None }
+    pub fn new(
+        supervisor: Post<Notice>,
+        config: Arc<Config>,
+        attester: Arc<Attester>,
+        http: Http,
+        root_url: RootUrl,
+    ) -> Self {
+        Self { supervisor, config, http, root_url, attester, abort: None, uploaded: None }
+    }
+
+    /// Begins something that [`AbortUpload`] ends early: the deployment as this run sees it, and the sign to stop.
+    fn begin(&mut self, credentials: &Arc<RunCredentials>) -> (Deployment, watch::Receiver<bool>) {
+        let (abort, stop) = watch::channel(false);
+        self.abort = Some(abort);
+        let auth = Auth::As(Arc::clone(credentials) as _);
+        let deployment = Deployment::new(self.http.clone(), self.root_url.clone(), auth, Budget::default());
+        (deployment, stop)
+    }
+
+    fn tell(&self, key: RunKey, event: Event) {
+        let _ = self.supervisor.send(Some(&key.clone()), Notice::Run(key, event));
     }
 }
 
-/// Lists, uploads, links; what became of it all.
+/// How the artifacts of a run are uploaded.
+fn plan(
+    config: &Config,
+    algorithm: HashAlgorithm,
+    key: RunKey,
+    task_expires: UnixMillis,
+    claimed_at: UnixMillis,
+) -> UploadPlan {
+    let until = expires(task_expires, config.artifact_expiration_hours, claimed_at);
+    UploadPlan {
+        storage: match config.artifact_storage {
+            ArtifactStorage::S3 => Storage::S3,
+            ArtifactStorage::Object => Storage::Object,
+        },
+        parallelism: config.max_concurrent_uploads,
+        put_timeout: config.artifact_upload_timeout,
+        sha512: algorithm == HashAlgorithm::Sha512,
+        ..UploadPlan::new(key, until, config.work_dir.clone())
+    }
+}
+
+/// Lists, uploads, links; what became of it all, and what was uploaded unless that is not known.
 async fn upload(
     config: Arc<Config>,
+    algorithm: HashAlgorithm,
     deployment: Deployment,
     message: UploadArtifacts,
     abort: watch::Receiver<bool>,
-) -> UploadEnd {
+) -> (UploadEnd, Option<Artifacts>) {
     let UploadArtifacts { key, task_expires, claimed_at, log_first, .. } = message;
     let dir = config.artifact_dir.clone();
     // the script runs as the worker's own user
@@ -55,40 +109,32 @@ async fn upload(
         Ok(Ok(listing)) => listing,
         Ok(Err(error)) => {
             tracing::error!(run = %key, %error, "the artifact directory cannot be listed");
-            return UploadEnd::Failed(TaskStatus::InternalError);
+            return (UploadEnd::Failed(TaskStatus::InternalError), None);
         }
         Err(error) => {
             tracing::error!(run = %key, %error, "listing the artifact directory ended early");
-            return UploadEnd::Failed(TaskStatus::InternalError);
+            return (UploadEnd::Failed(TaskStatus::InternalError), None);
         }
     };
-    let until = expires(task_expires, config.artifact_expiration_hours, claimed_at);
     let log = log_names(&config);
     let plan = UploadPlan {
-        storage: match config.artifact_storage {
-            ArtifactStorage::S3 => Storage::S3,
-            ArtifactStorage::Object => Storage::Object,
-        },
-        parallelism: config.max_concurrent_uploads,
-        put_timeout: config.artifact_upload_timeout,
         first: log.as_ref().map(|(log, _)| log.clone()).filter(|_| log_first),
-        ..UploadPlan::new(key.clone(), until, config.work_dir.clone())
+        ..plan(&config, algorithm, key.clone(), task_expires, claimed_at)
     };
     tracing::info!(run = %key, artifacts = listing.files.len(), refused = listing.refused.len(), "uploading");
     let report = upload_all(&deployment, listing, &plan, abort.clone(), &|_| {}).await;
-    let end = meaning(&report);
-    match log {
-        Some((log, link)) if end != UploadEnd::Aborted && end != UploadEnd::ClaimLost => {
-            let stored = report.uploaded.iter().any(|uploaded| uploaded.name == log);
-            let wanted =
-                config.live_log_link && !report.uploaded.iter().any(|uploaded| uploaded.name == link);
-            if stored && wanted {
-                return link_log(&deployment, &plan, &link, &log, abort, end).await;
-            }
-            end
-        }
-        _ => end,
+    let mut end = meaning(&report);
+    let stored = |name: &ArtifactName| report.uploaded.iter().any(|uploaded| uploaded.name == *name);
+    if let Some((log, link)) = &log
+        && end != UploadEnd::Aborted
+        && end != UploadEnd::ClaimLost
+        && config.live_log_link
+        && stored(log)
+        && !stored(link)
+    {
+        end = link_log(&deployment, &plan, link, log, abort, end).await;
     }
+    (end, Some(attest::digests(report.uploaded, algorithm)))
 }
 
 /// The link is a convenience: only a lost claim or an abort is more than a warning.
@@ -140,7 +186,7 @@ impl Actor for Uploader {
 
 impl Supervised for Uploader {
     fn restarting(&mut self, _: &mut Self::Context) {
-        self.abort = None;
+        (self.abort, self.uploaded) = (None, None);
         let _ = self.supervisor.send(None, Notice::Died(run::Actor::Uploader));
     }
 }
@@ -151,14 +197,15 @@ impl Staff for Uploader {
 
 impl Receive<UploadArtifacts> for Uploader {
     fn receive(&mut self, message: UploadArtifacts, _: &mut Context<Self>) -> Work<Self> {
-        let (abort, stop) = watch::channel(false);
-        self.abort = Some(abort);
-        let auth = Auth::As(message.credentials.clone());
-        let deployment = Deployment::new(self.http.clone(), self.root_url.clone(), auth, Budget::default());
-        let key = message.key.clone();
-        then(upload(Arc::clone(&self.config), deployment, message, stop), move |end, actor: &mut Self, _| {
+        self.uploaded = None;
+        let (deployment, stop) = self.begin(&message.credentials);
+        let (config, algorithm, key) =
+            (Arc::clone(&self.config), self.attester.algorithm(), message.key.clone());
+        let uploading = upload(config, algorithm, deployment, message, stop);
+        then(uploading, move |(end, artifacts), actor: &mut Self, _| {
             actor.abort = None;
-            let _ = actor.supervisor.send(Some(&key.clone()), Notice::Run(key, Event::Uploaded(end)));
+            actor.uploaded = artifacts.map(|artifacts| (key.clone(), artifacts));
+            actor.tell(key, Event::Uploaded(end));
         })
     }
 }
@@ -172,4 +219,4 @@ impl Receive<AbortUpload> for Uploader {
     }
 }
 
-crate::traced!(Uploader: UploadArtifacts, AbortUpload);
+crate::traced!(Uploader: UploadArtifacts, Attest, AbortUpload);

@@ -23,6 +23,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use tokio::sync::{mpsc, oneshot};
 
+mod made;
 mod reading;
 #[cfg(test)]
 mod tests;
@@ -67,8 +68,8 @@ enum Source {
     Identity(FoundFile),
     /// The compressed form.
     Gzip(Arc<File>),
-    /// A compressed form of one piece: it takes no thread to send it.
-    Small(Bytes),
+    /// What is sent, in memory: a compressed form of one piece, or what the worker made itself.
+    Memory(Bytes),
 }
 
 /// Why the bytes of an artifact could not be had.
@@ -192,7 +193,7 @@ impl PreparedArtifact {
                 sha512: how.sha512,
                 digests: Arc::new(OnceLock::from(read.digests())),
                 source: match length <= CHUNK as u64 {
-                    true => Source::Small(piece_of(&form, 0, length, &name)?.into()),
+                    true => Source::Memory(piece_of(&form, 0, length, &name)?.into()),
                     false => Source::Gzip(Arc::new(form)),
                 },
                 name,
@@ -257,18 +258,20 @@ impl PreparedArtifact {
         let (into_result, result) = oneshot::channel();
         let (name, length, sha512) = (self.name.clone(), self.length, self.sha512);
         let (source, digests) = (self.source.clone(), Arc::clone(&self.digests));
-        if let Source::Small(form) = source {
-            let digests = digests.get().copied().ok_or_else(|| BodyError::Died { name: name.clone() });
-            // both have room, and their other ends are in hand
-            let _ = into_pieces.try_send(Ok(form));
-            let _ = into_result.send(digests);
+        if let Source::Memory(bytes) = &source
+            && bytes.len() <= CHUNK
+        {
+            // no thread for one piece: both have room for it, and their other ends are in hand
+            let _ = into_pieces.try_send(Ok(bytes.clone()));
+            let _ = into_result.send(digests.get().copied().ok_or_else(|| BodyError::Died { name }));
+            let name = self.name.clone();
             return (BodyStream { pieces }, BodyOutcome { name, result });
         }
         actix_rt::task::spawn_blocking(move || {
             let sent = match &source {
                 Source::Identity(file) => send_identity(file, length, sha512, &digests, &into_pieces),
                 Source::Gzip(form) => send_compressed(&name, form, length, &digests, &into_pieces),
-                Source::Small(_) => return,
+                Source::Memory(bytes) => made::send(&name, bytes, &digests, &into_pieces),
             };
             if let Err(error) = &sent {
                 // fails when nobody reads any more, and then nobody needs to know
@@ -356,12 +359,13 @@ fn piece_of(form: &File, at: u64, length: u64, name: &ArtifactName) -> Result<Ve
 }
 
 fn hand_over(
-    piece: Vec<u8>,
+    piece: impl Into<Bytes>,
     name: &ArtifactName,
     into: &mpsc::Sender<io::Result<Bytes>>,
 ) -> Result<(), BodyError> {
+    let piece = piece.into();
     if piece.is_empty() {
         return Ok(());
     }
-    into.blocking_send(Ok(piece.into())).map_err(|_| BodyError::Abandoned { name: name.clone() })
+    into.blocking_send(Ok(piece)).map_err(|_| BodyError::Abandoned { name: name.clone() })
 }

@@ -53,6 +53,8 @@ pub struct UploadPlan {
     pub attempts: u32,
     /// The waits between tries.
     pub backoff: Backoff,
+    /// Whether SHA-512 is computed besides SHA-256, because it is to be attested.
+    pub sha512: bool,
     /// The artifact that goes alone before all others: the task's log, so that there is one whatever happens later.
     pub first: Option<ArtifactName>,
 }
@@ -138,13 +140,15 @@ impl UploadPlan {
             put_timeout: Duration::from_secs(1200),
             attempts: 5,
             backoff: Backoff::ARTIFACT,
+            sha512: false,
             first: None,
         }
     }
 
-    fn preparation(&self) -> Preparation {
+    /// How the artifacts of this plan are made ready.
+    pub fn preparation(&self) -> Preparation {
         let object = self.storage == Storage::Object;
-        Preparation { scratch: self.scratch.clone(), compress: !object, sha512: object }
+        Preparation { scratch: self.scratch.clone(), compress: !object, sha512: object || self.sha512 }
     }
 }
 
@@ -202,7 +206,12 @@ pub async fn upload_all<A: ArtifactApi>(
         tokio::select! {
             biased;
             _ = abort.wait_for(|stop| *stop) => report.aborted = true,
-            () = in_parallel(api, files, plan, &mut report, progress) => {}
+            () = in_parallel(
+                files.into_iter().map(|file| upload_file(api, file, plan, progress)),
+                plan,
+                &mut report,
+                progress,
+            ) => {}
         }
         if report.aborted || report.claim_lost {
             break;
@@ -215,14 +224,30 @@ pub async fn upload_all<A: ArtifactApi>(
     report
 }
 
-async fn in_parallel<A: ArtifactApi>(
+/// Uploads what the worker itself made, in the same way and with the same early ends.
+pub async fn upload_made<A: ArtifactApi>(
     api: &A,
-    files: Vec<FoundFile>,
+    artifacts: &[PreparedArtifact],
+    plan: &UploadPlan,
+    mut abort: watch::Receiver<bool>,
+) -> UploadReport {
+    let mut report = UploadReport::default();
+    let uploads = artifacts.iter().map(|artifact| upload_one(api, artifact, plan, &|_| {}));
+    tokio::select! {
+        biased;
+        _ = abort.wait_for(|stop| *stop) => report.aborted = true,
+        () = in_parallel(uploads, plan, &mut report, &|_| {}) => {}
+    }
+    report
+}
+
+async fn in_parallel<F: Future<Output = Result<Uploaded, Failed>>>(
+    uploads: impl Iterator<Item = F>,
     plan: &UploadPlan,
     report: &mut UploadReport,
     progress: &dyn Fn(Progress<'_>),
 ) {
-    let uploads = futures_util::stream::iter(files).map(|file| upload_one(api, file, plan, progress));
+    let uploads = futures_util::stream::iter(uploads);
     let mut running = std::pin::pin!(uploads.buffer_unordered(plan.parallelism.max(1)));
     while let Some(result) = running.next().await {
         match result {
@@ -242,19 +267,29 @@ async fn in_parallel<A: ArtifactApi>(
     }
 }
 
-async fn upload_one<A: ArtifactApi>(
+async fn upload_file<A: ArtifactApi>(
     api: &A,
     file: FoundFile,
     plan: &UploadPlan,
     progress: &dyn Fn(Progress<'_>),
 ) -> Result<Uploaded, Failed> {
     let name = file.name().clone();
-    let failed = |error| Failed::new(name.as_str(), error);
-    let artifact = PreparedArtifact::new(file, &plan.preparation()).await.map_err(|e| failed(e.into()))?;
+    let ready = PreparedArtifact::new(file, &plan.preparation()).await;
+    let artifact = ready.map_err(|error| Failed::new(name.as_str(), error.into()))?;
+    upload_one(api, &artifact, plan, progress).await
+}
+
+async fn upload_one<A: ArtifactApi>(
+    api: &A,
+    artifact: &PreparedArtifact,
+    plan: &UploadPlan,
+    progress: &dyn Fn(Progress<'_>),
+) -> Result<Uploaded, Failed> {
+    let name = artifact.name().clone();
     progress(Progress::Started { name: &name, length: artifact.length() });
-    let digests = retried(plan, &name, progress, || unit::upload(api, &artifact, plan)).await;
+    let digests = retried(plan, &name, progress, || unit::upload(api, artifact, plan)).await;
     Ok(Uploaded {
-        digests: digests.map_err(failed)?,
+        digests: digests.map_err(|error| Failed::new(name.as_str(), error))?,
         media_type: artifact.media_type(),
         encoding: artifact.encoding(),
         length: artifact.original_length(),

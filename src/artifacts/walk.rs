@@ -13,6 +13,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
 use nix::unistd::{AccessFlags, Uid, faccessat};
+use scriptworker_core::cot::ATTESTATION_NAMES;
 use scriptworker_core::ids::{ArtifactName, InvalidId};
 use scriptworker_core::run::TaskStatus;
 use std::fs::File;
@@ -94,6 +95,9 @@ pub enum RefusedReason {
     /// The path cannot be the name of an artifact.
     #[error("its path cannot be the name of an artifact: {0}")]
     Name(#[source] InvalidId),
+    /// The name is one of the worker's own statements: a script does not make those.
+    #[error("its name is reserved for what the worker attests")]
+    Reserved,
     /// The path is longer than any artifact name may be, so nothing below it was looked at.
     #[error("its path has {found} bytes, expected at most {expected}")]
     TooDeep {
@@ -254,6 +258,9 @@ impl ArtifactDir {
         }
         // what is not UTF-8 keeps a replacement character, which no artifact name may have
         let name = ArtifactName::parse(&String::from_utf8_lossy(path)).map_err(RefusedReason::Name)?;
+        if ATTESTATION_NAMES.contains(&name.as_str()) {
+            return Err(RefusedReason::Reserved);
+        }
         let size = u64::try_from(stat.st_size).map_err(|_| RefusedReason::Unreadable(Errno::EOVERFLOW))?;
         Ok(FoundFile { folder: Arc::clone(&self.folder), name, identity: Identity::of(stat), size })
     }

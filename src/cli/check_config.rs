@@ -1,9 +1,11 @@
 //! `scriptworker check-config CONFIG [--script-config FILE]`: every mistake at once, nothing started, nothing written.
 //!
-//! What only this version cannot do yet, and credentials that are still to be filled in, are notes: the file is
-//! right, so the check passes; `run` refuses to start with it all the same.
+//! What only this version cannot do yet, credentials that are still to be filled in, and key files that are not there,
+//! are notes: the file is right, so the check passes; `run` refuses to start with it all the same.
 
-use crate::config::{self, ConfigProblem, DEFAULT_FILE, Environment};
+use crate::config::{self, ConfigProblem, DEFAULT_FILE, Environment, Inspection};
+use crate::signing::{Attester, CannotSign};
+use scriptworker_core::time::UnixMillis;
 use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -53,7 +55,8 @@ pub(super) fn check_config(options: &Options) -> ExitCode {
         Some(path) => config::compare_script_config(path, &inspection, &environment),
         None => (Vec::new(), Vec::new()),
     };
-    for problem in inspection.problems.iter().chain(&script_problems) {
+    let keys = key_files(&inspection);
+    for problem in inspection.problems.iter().chain(&keys).chain(&script_problems) {
         let severity = if problem.rule.is_a_note() { Severity::Note } else { Severity::Error };
         findings.push((severity, problem));
     }
@@ -62,6 +65,17 @@ pub(super) fn check_config(options: &Options) -> ExitCode {
     let (text, mistakes) = report(&findings);
     print!("{text}");
     if mistakes { ExitCode::from(EXIT_MISTAKES) } else { ExitCode::SUCCESS }
+}
+
+/// What is wrong with the files that signing needs.
+fn key_files(inspection: &Inspection) -> Vec<ConfigProblem> {
+    let now = UnixMillis(chrono::Utc::now().timestamp_millis());
+    let opened = inspection.config().map(|config| Attester::open(config, now));
+    let problems = opened.and_then(Result::err).unwrap_or_default();
+    let finding = |problem: &CannotSign| {
+        inspection.unusable_file(problem.key, problem.is_missing(), &problem.error.to_string())
+    };
+    problems.iter().map(finding).collect()
 }
 
 /// The findings, worst first, and a line that sums up; whether there is a mistake among them.

@@ -7,13 +7,16 @@
 //! | `site` | directory, queue, worker process |
 //! | `observe`, `view` | how far the tasks are, and how that is shown |
 //! | `collect`, `compare`, `table` | what became of them, how it differs, how that is shown |
+//! | `keys`, `signatures` | what the worker signs with, and whether others accept what it signed |
 //! | `interrupt` | Ctrl-C and its relatives |
 
 mod cases;
 mod collect;
 mod compare;
 mod interrupt;
+mod keys;
 mod observe;
+mod signatures;
 mod site;
 mod table;
 mod view;
@@ -198,7 +201,9 @@ fn judge(task: &Task, site: &Site, places: &Places) -> Outcome {
     let Task { case, id, status, cancelled } = task;
     let mut found = collect(&site.queue, id, status, &places.tasks().join(case.name));
     found.processes = cancelled.clone().map(|before| Processes { before, after: processes_of(id) });
-    let differences: Vec<_> = differences(case, &found).iter().map(ToString::to_string).collect();
+    let mut differences = differences(case, &found);
+    differences.extend(signatures::check(case, &found, places));
+    let differences: Vec<_> = differences.iter().map(ToString::to_string).collect();
     let row = Row {
         agrees: differences.is_empty(),
         name: case.name.to_owned(),
@@ -262,6 +267,7 @@ fn tell(results: &[Outcome], places: &Places, took: Duration) -> bool {
         ("logs, artifacts", places.tasks().join("<task>/run-<n>")),
         ("worker's log", places.log()),
         ("configuration", places.config()),
+        ("keys", places.keys()),
         ("script", places.script()),
         ("queue's storage", places.storage()),
     ] {

@@ -5,9 +5,12 @@ mod check_config;
 mod client;
 mod create_test_workdir;
 mod demo;
+mod keys;
 mod old_names;
 mod run;
 mod show_config;
+mod stored;
+mod try_task;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -41,6 +44,8 @@ enum Verb {
     CheckConfig(check_config::Options),
     /// Show the effective values of a configuration and where each comes from, secrets masked.
     ShowConfig(show_config::Options),
+    /// Run one task with a real configuration and no deployment: on a queue in this process.
+    Try(try_task::Options),
     /// Show the worker at work: an embedded queue, a worker process and real tasks, good and bad.
     Demo(demo::Options),
     /// What scripts ask about their task and its surroundings: JSON on stdout.
@@ -48,22 +53,24 @@ enum Verb {
     Client(client::Client),
     /// Make the work directory of a task of a deployment, for trying a script by hand.
     CreateTestWorkdir(create_test_workdir::Options),
+    #[command(flatten)]
+    Keys(keys::Verb),
 }
 
 /// Does what the command line says; the result is the process's exit code.
 pub fn main() -> ExitCode {
     let words = old_names::translate(std::env::args_os());
-    let for_scripts = words.get(1).is_some_and(|verb| verb == "client");
+    let usage = match words.get(1).and_then(|verb| verb.to_str()) {
+        Some("client") => EXIT_USAGE_FOR_SCRIPTS,
+        Some("try") => try_task::EXIT_MISTAKE,
+        _ => EXIT_USAGE,
+    };
     let arguments = match Arguments::try_parse_from(words) {
         Ok(arguments) => arguments,
         Err(error) => {
             // help and version are what was asked for; that nobody reads it changes nothing
             let _ = error.print();
-            return match (error.use_stderr(), for_scripts) {
-                (false, _) => ExitCode::SUCCESS,
-                (true, true) => ExitCode::from(EXIT_USAGE_FOR_SCRIPTS),
-                (true, false) => ExitCode::from(EXIT_USAGE),
-            };
+            return if error.use_stderr() { ExitCode::from(usage) } else { ExitCode::SUCCESS };
         }
     };
     match arguments.verb {
@@ -71,9 +78,11 @@ pub fn main() -> ExitCode {
         Some(Verb::Run { config }) => run::run(&config),
         Some(Verb::CheckConfig(options)) => check_config::check_config(&options),
         Some(Verb::ShowConfig(options)) => show_config::show_config(&options),
+        Some(Verb::Try(options)) => try_task::try_task(&options),
         Some(Verb::Demo(options)) => demo::demo(&options),
         Some(Verb::Client(verb)) => client::client(&verb),
         Some(Verb::CreateTestWorkdir(options)) => create_test_workdir::create_test_workdir(&options),
+        Some(Verb::Keys(verb)) => keys::run(&verb),
     }
 }
 

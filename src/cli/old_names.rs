@@ -5,7 +5,11 @@ use std::ffi::OsString;
 use std::path::Path;
 
 /// The old commands, and the verbs that took their place.
-const OLD_NAMES: [(&str, &str); 1] = [("create_test_workdir", "create-test-workdir")];
+const OLD_NAMES: [(&str, &str); 3] = [
+    ("create_gpg_keys", "create-gpg-keys"),
+    ("create_test_workdir", "create-test-workdir"),
+    ("verify_ed25519_signature", "verify-ed25519-signature"),
+];
 
 /// The command line as if it had been written with the verb.
 pub(super) fn translate(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {

@@ -1,20 +1,22 @@
 //! `scriptworker run CONFIG`: the worker itself.
 
-mod signals;
+pub(super) mod signals;
 
 use self::signals::Signals;
 
 use crate::actors::crew::Crew;
-use crate::actors::script_runner::{DirectoryError, wipe};
+use crate::actors::script_runner::{DirectoryError, OccupyError, occupy, wipe};
 use crate::actors::supervisor::{EXIT_SOFTWARE, Supervisor};
-use crate::config::{self, CredentialsConfig, Environment, Loaded};
+use crate::config::{self, Config, CredentialsConfig, Environment, Loaded};
 use crate::messages::{Notice, Post};
 use crate::process::reap_orphans_as_init;
+use crate::signing::{Attester, CannotSign};
 use crate::taskcluster::{Auth, Credentials, Http, HttpConfig, HttpError, InvalidUrl, RootUrl};
-use crate::telemetry;
 use crate::telemetry::watchdog::{self, Act};
+use crate::telemetry::{self, LogHandle};
 use actix_rt::{Arbiter, System, SystemRunner};
 use scriptworker_core::run;
+use scriptworker_core::time::UnixMillis;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
@@ -30,7 +32,7 @@ const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Why the worker cannot start although its configuration is right.
 #[derive(Debug, thiserror::Error)]
-enum StartError {
+pub(super) enum StartError {
     #[error(transparent)]
     Log(#[from] telemetry::LogError),
     #[error("taskcluster_root_url: {0}")]
@@ -38,7 +40,11 @@ enum StartError {
     #[error("prepare the HTTP client: {0}")]
     Http(#[from] HttpError),
     #[error(transparent)]
+    Occupied(#[from] OccupyError),
+    #[error(transparent)]
     Directory(#[from] DirectoryError),
+    #[error("open what attestations are signed with:\n{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Keys(Vec<CannotSign>),
     #[error("listen to signals: {0}")]
     Signals(#[source] io::Error),
     #[error("start the watchdog: {0}")]
@@ -51,7 +57,7 @@ pub(super) fn run(path: &Path) -> ExitCode {
     // before anything else: a worker that is told to leave while it starts must not miss it
     let signals = system.block_on(async { Signals::catch() });
     let Ok(loaded) = load(path) else { return ExitCode::from(EXIT_CANNOT_START) };
-    let served = signals.map_err(StartError::Signals).and_then(|signals| serve(loaded, &system, signals));
+    let served = signals.map_err(StartError::Signals).and_then(|signals| start(loaded, &system, signals));
     match served {
         Ok(code) => leave(code),
         Err(error) => {
@@ -67,7 +73,7 @@ pub(super) fn run(path: &Path) -> ExitCode {
     clippy::exit,
     reason = "waiting for the blocking pool could take for ever; everything that matters is done"
 )]
-fn leave(code: u8) -> ExitCode {
+pub(super) fn leave(code: u8) -> ExitCode {
     finish_log();
     std::process::exit(i32::from(code))
 }
@@ -94,15 +100,33 @@ fn load(path: &Path) -> Result<Loaded, ()> {
     })
 }
 
-fn serve(loaded: Loaded, system: &SystemRunner, signals: Signals) -> Result<u8, StartError> {
+fn start(loaded: Loaded, system: &SystemRunner, signals: Signals) -> Result<u8, StartError> {
     let Loaded { config, credentials, warnings } = loaded;
     let log = telemetry::log::init(&config.log_settings())?;
     for warning in &warnings {
         tracing::warn!("{warning}");
     }
+    serve(config, credentials, &log, system, signals, |_| {})
+}
+
+/// Serves until told to leave; answers the exit code. `began` is called in the system once the Supervisor is there.
+pub(super) fn serve(
+    config: Config,
+    credentials: CredentialsConfig,
+    log: &LogHandle,
+    system: &SystemRunner,
+    signals: Signals,
+    began: impl FnOnce(Post<Notice>),
+) -> Result<u8, StartError> {
     let version = env!("CARGO_PKG_VERSION");
     let (queue, worker) = (&config.task_queue_id, &config.worker_id);
     tracing::info!(version, config = %config.file.display(), root_url = config.root_url(), %queue, %worker, "scriptworker starts");
+    let attester = Arc::new(
+        Attester::open(&config, UnixMillis(chrono::Utc::now().timestamp_millis()))
+            .map_err(StartError::Keys)?,
+    );
+    // held until everything is over
+    let _lock = occupy(&config)?;
     // what an earlier life left there belongs to no run (worker.md 11)
     wipe(&config)?;
     let crew_config = Arc::new(config);
@@ -118,13 +142,15 @@ fn serve(loaded: Loaded, system: &SystemRunner, signals: Signals) -> Result<u8, 
             heartbeat: heartbeat.handle(),
             work: work.handle(),
             root_url,
+            attester,
             auth: Auth::fixed(own_credentials(credentials)),
             http,
         };
         let (leave, left) = oneshot::channel();
         let supervisor =
             actix::Supervisor::start_in_arbiter(&heartbeat.handle(), |_| Supervisor::new(crew, leave));
-        signals.pass_on(&Post::new(&supervisor, "signals"), &log);
+        signals.pass_on(&Post::new(&supervisor, "signals"), log);
+        began(Post::new(&supervisor, "cli"));
         let post = Post::new(&supervisor, "watchdog");
         let _watchdog = watchdog::start(move |act| act_on(act, &post)).map_err(StartError::Watchdog)?;
         // a sender that is gone without a word went down with the Supervisor

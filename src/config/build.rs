@@ -1,7 +1,9 @@
 //! From merged values to the typed configuration: everything that a value's type alone does not say.
 
+use super::attestation;
 use super::directories::{self, Directories, Place};
 use super::environment::Environment;
+use super::keyrings;
 use super::keys::Generation;
 use super::problem::{ConfigProblem, Rule};
 use super::spots::Spots;
@@ -46,6 +48,13 @@ pub(super) struct Raw {
     pub(super) sign_chain_of_trust: bool,
     pub(super) verify_chain_of_trust: bool,
     cot_product: Option<String>,
+    pub(super) chain_of_trust_hash_algorithm: String,
+    pub(super) cot_schema_path: Option<String>,
+    pub(super) cot_signature_scheme: Option<String>,
+    pub(super) ed25519_private_key_path: Option<String>,
+    pub(super) pubkey_path: Option<String>,
+    pub(super) privkey_path: Option<String>,
+    pub(super) privkey_passphrase_path: Option<String>,
     shutdown_timeout: u64,
     kill_grace: u64,
     kill_first_signal: String,
@@ -55,6 +64,14 @@ pub(super) struct Raw {
     max_concurrent_uploads: usize,
     live_log_link: bool,
     scrub_environment: bool,
+    pub(super) base_gpg_home_dir: Option<String>,
+    pub(super) gpg_homedirs: HashMap<String, config::Value>,
+    pub(super) gpg_lockfile: String,
+    pub(super) git_key_repo_dir: Option<String>,
+    pub(super) git_key_repo_url: String,
+    pub(super) git_commit_signing_pubkey_dir: Option<String>,
+    pub(super) last_good_git_revision_file: String,
+    pub(super) keyring_update_interval: u64,
 }
 
 /// What the builder knows besides the values.
@@ -85,6 +102,9 @@ pub(super) fn build(
     let reversed_statuses = reversed_statuses(&raw.reversed_statuses, problems, warnings);
     check_script(&raw.task_script, problems);
     let dirs = directories(raw, &around, problems, warnings);
+    let attestation = attestation::build(raw, &around, problems, warnings);
+    let given = |key: &str| around.spots.find(key).is_some();
+    let keyrings = keyrings::build(raw, around.env, given, problems);
     if raw.verify_chain_of_trust
         && raw.cot_product.is_none()
         && around.generation == Generation::Current
@@ -121,7 +141,9 @@ pub(super) fn build(
         artifact_upload_timeout: Duration::from_secs(raw.artifact_upload_timeout),
         artifact_expiration_hours: raw.artifact_expiration_hours,
         sign_chain_of_trust: raw.sign_chain_of_trust,
+        attestation: attestation?,
         verify_chain_of_trust: raw.verify_chain_of_trust,
+        keyrings: keyrings?,
         shutdown_timeout: Duration::from_secs(raw.shutdown_timeout),
         kill_grace: Duration::from_secs(raw.kill_grace),
         kill_first_signal: if raw.kill_first_signal == "INT" { FirstSignal::Int } else { FirstSignal::Term },
@@ -135,6 +157,7 @@ pub(super) fn build(
         max_concurrent_uploads: raw.max_concurrent_uploads,
         live_log_link: raw.live_log_link,
         scrub_environment: raw.scrub_environment,
+        trial: None,
     })
 }
 

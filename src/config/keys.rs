@@ -167,6 +167,7 @@ const fn flag(value: bool) -> BuiltIn {
 const BOOL: Kind = Kind::Bool;
 const COUNT: Kind = Int(0, i64::MAX);
 const GPG: State = Gone("OpenPGP is part of the worker, no gpg program is called");
+const NO_HOME: State = Gone("keys are read from the files that the other keys name");
 const UNUSED: State = Gone("no worker of any generation read it any more");
 const INFORMATIONAL: State = Gone("it has always been informational");
 
@@ -233,13 +234,13 @@ keys! {
     log_dir: Path, MustBeGiven, Both, Acts, "the worker's own logs; kept";
 
     // chain of trust (5.4)
-    sign_chain_of_trust: BOOL, flag(true), Both, Acts, "sign what the task made";
+    sign_chain_of_trust: BOOL, flag(true), Both, Acts, "sign what the task made; false: it is attested without a signature";
     verify_chain_of_trust: BOOL, flag(false), Both, Acts, "verify where the task comes from before its script runs";
     verify_cot_signature: BOOL, flag(false), Both, Later, "check the signatures of upstream attestations while verifying";
     cot_job_type: Str, text("unknown"), Both, Later, "task type of the worker's own tasks";
     cot_product: Str, Null, Both, Later, "the product whose rules apply";
-    chain_of_trust_hash_algorithm: Str, text("sha256"), Both, Later, "hash of the artifacts in an attestation";
-    cot_schema_path: Path, Null, Both, Later, "JSON schema of an attestation; null: the one that is built in";
+    chain_of_trust_hash_algorithm: OneOf(&["sha256", "sha512"]), text("sha256"), Both, Acts, "hash of the artifacts in an attestation";
+    cot_schema_path: Path, Null, Both, Acts, "JSON schema of an attestation; null: the one that is built in";
     valid_hash_algorithms: StrList, Json(r#"["sha256", "sha512"]"#), Both, Later, "hashes that are accepted in upstream attestations";
     valid_artifact_rules: List, Policy, Both, Later, "which URLs of upstream artifacts are accepted";
     scriptworker_provisioners: StrList, Json(r#"["scriptworker-prov-v1", "scriptworker-k8s"]"#), Both, Later, "provisioners whose tasks are scriptworker tasks";
@@ -254,23 +255,23 @@ keys! {
     valid_vcs_rules: List, Policy, Classic, Later, "old name of trusted_vcs_rules";
 
     // OpenPGP and the key repository, classic (5.6)
-    gpg_home: Path, Null, Classic, Later, "own keyring directory";
+    gpg_home: Path, Null, Classic, NO_HOME, "own keyring directory";
     gpg_options: Any, Null, Classic, GPG, "more options for gpg";
     gpg_path: Path, Null, Classic, GPG, "the gpg program";
     gpg_public_keyring: Str, text("%(gpg_home)s/pubring.gpg"), Classic, GPG, "file of the public keyring";
     gpg_secret_keyring: Str, text("%(gpg_home)s/secring.gpg"), Classic, GPG, "file of the secret keyring";
     gpg_use_agent: BOOL, flag(false), Classic, GPG, "use the agent";
     gpg_encoding: Str, text("utf-8"), Classic, GPG, "text encoding of gpg";
-    base_gpg_home_dir: Path, Null, Classic, Later, "parent of the keyrings per worker implementation";
-    gpg_lockfile: Path, Cwd("gpg_homedir.lock"), Classic, Later, "lock between whoever rebuilds keyrings and the worker";
-    git_key_repo_dir: Path, Null, Classic, Later, "clone of the key repository";
-    git_key_repo_url: Str, text("https://github.com/mozilla-releng/cot-gpg-keys.git"), Classic, INFORMATIONAL, "where the key repository comes from";
-    git_commit_signing_pubkey_dir: Path, Null, Classic, Later, "public keys that may sign the key repository";
-    last_good_git_revision_file: Path, Cwd("git_revision"), Classic, Later, "revision that the keyrings were built from";
-    pubkey_path: Path, Null, Classic, Later, "this worker's public key";
-    privkey_path: Path, Null, Classic, Later, "this worker's secret key";
+    base_gpg_home_dir: Path, Null, Classic, Acts, "parent of the keyrings per worker implementation";
+    gpg_lockfile: Path, Cwd("gpg_homedir.lock"), Classic, Acts, "lock between whoever rebuilds keyrings and the worker";
+    git_key_repo_dir: Path, Null, Classic, Acts, "clone of the key repository; made when it is missing";
+    git_key_repo_url: Str, text("https://github.com/mozilla-releng/cot-gpg-keys.git"), Classic, Acts, "where the key repository comes from (https, ssh or file); without it in the file, the origin of the clone in git_key_repo_dir goes first";
+    git_commit_signing_pubkey_dir: Path, Null, Classic, Acts, "public keys that may sign the key repository";
+    last_good_git_revision_file: Path, Cwd("git_revision"), Classic, Acts, "revision that the keyrings were built from";
+    pubkey_path: Path, Null, Classic, Acts, "this worker's OpenPGP public key; has to be the other half of privkey_path";
+    privkey_path: Path, Null, Classic, Acts, "this worker's OpenPGP secret key; a file that nobody else can read";
     my_email: Str, text("scriptworker@example.com"), Classic, INFORMATIONAL, "address of whoever runs the worker";
-    gpg_homedirs: Map, Json(GPG_HOMEDIRS), Classic, Later, "layout of the key repository";
+    gpg_homedirs: Map, Json(GPG_HOMEDIRS), Classic, Acts, "layout of the key repository: by worker implementation its type (flat or signed) and ignore_suffixes";
 
     // current only (5.7)
     cot_version: Int(0, 1000), number(3), Current, UNUSED, "version of the attestation";
@@ -278,7 +279,7 @@ keys! {
     max_chain_length: Int(1, 10_000), number(20), Current, Later, "how deep a chain may be";
     github_oauth_token: Str, text(""), Current, Later, "token for the GitHub API";
     github_app_name: Str, text("read"), Current, Later, "which app gives GitHub tokens";
-    ed25519_private_key_path: Path, Null, Current, Later, "file with the seed that attestations are signed with";
+    ed25519_private_key_path: Path, Null, Current, Acts, "file with the seed that attestations are signed with, in base64; nobody else can read it";
     ed25519_public_keys: Map, Json(ED25519_KEYS), Current, Later, "accepted signing keys per worker implementation";
     project_configuration_url: Str, text("https://raw.githubusercontent.com/mozilla-releng/fxci-config/main/projects.yml"), Current, Later, "list of projects";
     pushlog_url: Str, text("{repo}/json-pushes?changeset={revision}&version=2&full=1"), Current, Later, "where pushes are looked up";
@@ -301,6 +302,9 @@ keys! {
     artifact_storage: OneOf(&["s3", "object"]), text("s3"), Own, Acts, "storage type of uploaded artifacts";
     max_concurrent_uploads: Int(1, 1000), number(10), Own, Acts, "how many artifacts are uploaded at once";
     live_log_link: BOOL, flag(true), Own, Acts, "make public/logs/live.log a link to live_backing.log";
+    cot_signature_scheme: OneOf(&["ed25519", "openpgp", "both"]), Null, Own, Acts, "how runs are attested: chain-of-trust.json with an ed25519 signature, chainOfTrust.json.asc with an OpenPGP one, or both; null: by the generation of the file";
+    privkey_passphrase_path: Path, Null, Own, Acts, "file whose first line unlocks privkey_path; nobody else can read it";
+    keyring_update_interval: seconds(1), number(3600), Own, Acts, "pause between two looks at the key repository, in seconds";
     scrub_environment: BOOL, flag(true), Own, Acts, "keep the worker's own credentials out of the script's environment";
 }
 

@@ -52,8 +52,11 @@ pub struct Inspection {
     pub settings: Vec<Setting>,
     /// Which scheme the file is written for.
     pub generation: Generation,
-    /// The result, notes aside.
-    parts: Option<(Config, CredentialsConfig)>,
+    /// Where keys stand in the file.
+    spots: Spots,
+    /// The results, notes aside.
+    config: Option<Config>,
+    credentials: Option<CredentialsConfig>,
 }
 
 /// Loads the configuration of a worker: built-in values, under the environment's defaults, under the file
@@ -62,10 +65,47 @@ pub struct Inspection {
 /// # Errors
 /// Everything that is wrong, at once.
 pub fn load(path: Option<&Path>, env: &Environment) -> Result<Loaded, ConfigErrors> {
-    let Inspection { problems, warnings, parts, .. } = inspect(path, env);
-    match parts {
-        Some((config, credentials)) if problems.is_empty() => Ok(Loaded { config, credentials, warnings }),
+    let Inspection { problems, warnings, config, credentials, .. } = inspect(path, env);
+    match (config, credentials) {
+        (Some(config), Some(credentials)) if problems.is_empty() => {
+            Ok(Loaded { config, credentials, warnings })
+        }
         _ => Err(ConfigErrors { problems, warnings }),
+    }
+}
+
+/// The same for a verb that neither claims tasks nor signs what they made: it needs no credentials of the worker and no
+/// key of it, and what this version cannot do with a task does not matter.
+///
+/// # Errors
+/// Everything else that is wrong, at once.
+pub fn load_without_credentials(
+    path: Option<&Path>,
+    env: &Environment,
+) -> Result<(Config, Vec<ConfigProblem>), ConfigErrors> {
+    let Inspection { mut problems, warnings, config, .. } = inspect(path, env);
+    let of_a_worker =
+        |problem: &ConfigProblem| problem.key == "credentials" || problem.rule == Rule::NoSigningKey;
+    problems.retain(|problem| !problem.rule.is_a_note() && !of_a_worker(problem));
+    match config {
+        Some(config) if problems.is_empty() => Ok((config, warnings)),
+        _ => Err(ConfigErrors { problems, warnings }),
+    }
+}
+
+impl Inspection {
+    /// The configuration, notes aside; `None` when it has mistakes.
+    pub fn config(&self) -> Option<&Config> {
+        self.config.as_ref()
+    }
+
+    /// A finding about a file that a key names, made by whoever opened it. That it is `missing` is a note: the
+    /// configuration may be checked where it is not deployed.
+    pub fn unusable_file(&self, key: &str, missing: bool, found: &str) -> ConfigProblem {
+        let rule = if missing { Rule::FileMissing } else { Rule::UnusableFile };
+        let expected = "a file that can be used";
+        let problem = ConfigProblem::new(rule, key, expected, found).at(self.spots.find(key));
+        ConfigProblem { file: Some(self.file.clone()), ..problem }
     }
 }
 
@@ -78,9 +118,13 @@ pub fn inspect(path: Option<&Path>, env: &Environment) -> Inspection {
         warnings: Vec::new(),
         settings: Vec::new(),
         generation: Generation::Current,
-        parts: None,
+        spots: Spots::default(),
+        config: None,
+        credentials: None,
     };
-    inspection.parts = inspect_parts(&mut inspection, env);
+    if let Some((config, credentials)) = inspect_parts(&mut inspection, env) {
+        (inspection.config, inspection.credentials) = (config, credentials);
+    }
     for finding in inspection.problems.iter_mut().chain(&mut inspection.warnings) {
         if finding.file.is_none() && !VARIABLES.contains(&finding.key.as_str()) {
             finding.file = Some(inspection.file.clone());
@@ -93,7 +137,10 @@ pub fn inspect(path: Option<&Path>, env: &Environment) -> Inspection {
     inspection
 }
 
-fn inspect_parts(inspection: &mut Inspection, env: &Environment) -> Option<(Config, CredentialsConfig)> {
+/// What a readable file comes to.
+type Parts = (Option<Config>, Option<CredentialsConfig>);
+
+fn inspect_parts(inspection: &mut Inspection, env: &Environment) -> Option<Parts> {
     let Inspection { file, problems, warnings, settings, generation, .. } = inspection;
     let root = match read_file(file) {
         Ok(root) => root,
@@ -142,7 +189,8 @@ fn inspect_parts(inspection: &mut Inspection, env: &Environment) -> Option<(Conf
     spots.locate(warnings);
     blame_the_environment(&checked, env, problems);
     blame_the_environment(&checked, env, warnings);
-    Some((config?, credentials?.0))
+    inspection.spots = spots;
+    Some((config, credentials.map(|(credentials, _)| credentials)))
 }
 
 /// A finding about a value that the environment gave is not about the file.

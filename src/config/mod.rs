@@ -16,17 +16,21 @@
 //! | `credentials` | the four sources of the worker's own credentials |
 //! | `load` | the whole way, and the merge |
 //! | `build`, `directories` | rules beyond types; which directory may lie in which |
+//! | `attestation` | the keys about what is attested, and with which keys |
+//! | `keyrings` | the keys about keyrings and the key repository |
 //! | `typed` | the result |
 //! | `settings` | the effective values with their origin, for showing |
 //! | `script_config` | what the script's own configuration must have in common with the worker's |
 //! | `unsupported` | what this version must refuse to start with |
 //! | `problem` | findings as facts |
 
+mod attestation;
 mod build;
 mod check;
 mod credentials;
 mod directories;
 mod environment;
+mod keyrings;
 mod keys;
 mod load;
 mod parse;
@@ -39,12 +43,14 @@ mod tree;
 mod typed;
 mod unsupported;
 
+pub use attestation::{AttestationConfig, OpenPgpKeyFiles, SignatureScheme, SigningKeyFiles};
 pub use credentials::CredentialsConfig;
 pub use environment::{Environment, VARIABLES};
+pub use keyrings::{KeyRepositoryConfig, KeyringLayout, KeyringModel, KeyringsConfig};
 pub use keys::{BuiltIn, Generation, KEYS, KeySpec, Kind, RENAMED, State, find as find_key, is_secret};
-pub use load::{DEFAULT_FILE, Inspection, Loaded, inspect, load};
+pub use load::{DEFAULT_FILE, Inspection, Loaded, inspect, load, load_without_credentials};
 pub use problem::{ConfigErrors, ConfigProblem, Rule};
 pub use products::PRODUCTS;
 pub use script_config::compare as compare_script_config;
 pub use settings::Setting;
-pub use typed::{ArtifactStorage, Config, FirstSignal};
+pub use typed::{ArtifactStorage, Config, FirstSignal, Trial, TrialFile};

@@ -38,6 +38,13 @@ pub enum Rule {
     Contradiction,
     /// The script's configuration names another directory than the worker's.
     ScriptDiffers,
+    /// Signing is asked for, and no key to sign with is named.
+    NoSigningKey,
+    /// A file that a key names is not what it has to be.
+    UnusableFile,
+    /// A file that a key names is not there: right for a configuration that is not checked where it is deployed, and
+    /// nothing to run with.
+    FileMissing,
     /// This version cannot do what is asked for.
     Unsupported,
     /// The value is accepted and has no effect.
@@ -47,7 +54,7 @@ pub enum Rule {
 impl Rule {
     /// Whether a finding of this rule is no mistake of the file: the worker must not run with it, a check passes.
     pub fn is_a_note(self) -> bool {
-        matches!(self, Self::Unsupported | Self::ToBeFilledIn)
+        matches!(self, Self::Unsupported | Self::ToBeFilledIn | Self::FileMissing)
     }
 }
 

@@ -7,7 +7,7 @@ use super::tree::{Data, Node, Spot, join};
 use std::collections::BTreeMap;
 
 /// The places of a file: of a key for what is in a map, of the value for what is in a list.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Spots(BTreeMap<String, Spot>);
 
 impl Spots {

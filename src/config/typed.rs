@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 use url::Url;
 
+use super::attestation::AttestationConfig;
+use super::keyrings::KeyringsConfig;
 use super::keys::Generation;
 
 /// The signal that asks a script to end (configuration key `kill_first_signal`; worker.md W10).
@@ -26,6 +28,22 @@ pub enum ArtifactStorage {
     S3,
     /// Through the object service.
     Object,
+}
+
+/// What is otherwise when one task is tried instead of tasks being served (`scriptworker try`).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trial {
+    /// What the script finds in `work_dir/cot`.
+    pub upstream: Vec<TrialFile>,
+}
+
+/// An upstream artifact of a trial.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrialFile {
+    /// Its place below `work_dir/cot`: `<taskId>/<name>`.
+    pub place: PathBuf,
+    /// The file that it is copied from.
+    pub from: PathBuf,
 }
 
 /// A configuration without mistakes. The meaning of each field is that of the key of its name in
@@ -81,8 +99,12 @@ pub struct Config {
     pub artifact_expiration_hours: Option<u32>,
     /// Sign what the task made.
     pub sign_chain_of_trust: bool,
+    /// How runs are attested.
+    pub attestation: AttestationConfig,
     /// Verify where the task comes from.
     pub verify_chain_of_trust: bool,
+    /// Keyrings and the key repository.
+    pub keyrings: KeyringsConfig,
     /// How long a shutdown may take for upload and report.
     pub shutdown_timeout: Duration,
     /// Pause between the first signal to the script and SIGKILL.
@@ -101,6 +123,9 @@ pub struct Config {
     pub live_log_link: bool,
     /// Keep the worker's own credentials out of the script's environment.
     pub scrub_environment: bool,
+    /// Set for a trial: the script then gets no `TASKCLUSTER_*` of whoever tries it, and the upstream artifacts that it
+    /// names. No key of the file.
+    pub trial: Option<Trial>,
 }
 
 impl Config {
@@ -114,6 +139,12 @@ impl Config {
     /// today's deployment allows that time and a minute (production-contract.md 1.5), and at least once a minute.
     pub fn sign_of_life(&self) -> Duration {
         (self.reclaim_interval / 2).min(Duration::from_secs(60))
+    }
+
+    /// Whether keyrings are kept: when there is a key repository, or when the classic scheme verifies.
+    pub fn keeps_keyrings(&self) -> bool {
+        let verifies = self.generation == Generation::Classic && self.verify_chain_of_trust;
+        self.keyrings.base.is_some() && (verifies || self.keyrings.repository.is_some())
     }
 
     /// How the worker logs (worker.md 12). A watched file is never rotated by the worker itself.

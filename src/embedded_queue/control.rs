@@ -85,7 +85,7 @@ pub struct StoredArtifact {
 #[derive(Debug)]
 pub struct EmbeddedQueue {
     running: Option<Running>,
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 impl EmbeddedQueue {

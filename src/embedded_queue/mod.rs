@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `server` | the thread, the listener, the resolvers |
 //! | `control` | [`EmbeddedQueue`]: what demo and tests see and do past HTTP |
+//! | `past` | tasks that are over before anybody asks |
 //! | `routes` | one handler per call |
 //! | `call`, `schema`, `errors` | routes, request bodies, error answers |
 //! | `auth` | Hawk, temporary credentials, signed URLs, scopes |
@@ -21,6 +22,7 @@ mod control;
 mod errors;
 mod faults;
 mod options;
+mod past;
 mod routes;
 mod schema;
 mod server;
@@ -31,5 +33,6 @@ pub use call::Call;
 pub use control::{EmbeddedQueue, Refused, StoredArtifact, TimedOut};
 pub use faults::{Fault, FaultKind};
 pub use options::{ClientGrant, Clock, ManualClock, Options, SystemClock};
+pub use past::{PastArtifact, PastError};
 pub use server::StartError;
-pub use shared::CallRecord;
+pub use shared::{CallRecord, new_task_id};

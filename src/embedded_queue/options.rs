@@ -1,6 +1,6 @@
 //! What an embedded queue is started with: clients, limits, clock.
 
-use scriptworker_core::{scope::Scope, secret::Secret, time::UnixMillis};
+use scriptworker_core::{ids::TaskQueueId, scope::Scope, secret::Secret, time::UnixMillis};
 use std::fmt::Debug;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -60,6 +60,18 @@ pub struct ClientGrant {
     pub access_token: Secret,
     /// What it may do, apart from what anybody may.
     pub scopes: Vec<Scope>,
+}
+
+impl ClientGrant {
+    /// A worker of one pool: it may claim there under this name, and nothing else. Its key is random.
+    pub fn of_worker(client_id: &str, pool: &TaskQueueId, group: &str, worker_id: &str) -> Self {
+        let may = [format!("queue:claim-work:{pool}"), format!("queue:worker-id:{group}/{worker_id}")];
+        Self {
+            client_id: client_id.to_owned(),
+            access_token: Secret::new(uuid::Uuid::new_v4().simple().to_string()),
+            scopes: may.iter().filter_map(|scope| Scope::parse(scope).ok()).collect(),
+        }
+    }
 }
 
 /// What an embedded queue is started with.

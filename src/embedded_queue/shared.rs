@@ -8,7 +8,7 @@ use super::state::State;
 use actix_web::HttpRequest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use scriptworker_core::ids::{RunId, TaskId};
+use scriptworker_core::ids::{InvalidId, RunId, TaskId};
 use scriptworker_core::time::UnixMillis;
 use std::net::{Shutdown, TcpStream};
 use std::path::PathBuf;
@@ -244,6 +244,11 @@ fn wait<S, T>(
             None => changed.wait(guard).unwrap_or_else(PoisonError::into_inner),
         };
     }
+}
+
+/// A task id that no task has.
+pub fn new_task_id() -> Result<TaskId, InvalidId> {
+    TaskId::parse(&slugid())
 }
 
 /// A new slugid.

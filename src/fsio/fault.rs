@@ -11,7 +11,8 @@
 //! | `POINT:n-m:ERROR` | so do all up to the m-th |
 //! | `POINT:n+:ERROR` | so do all later ones |
 //!
-//! `ERROR` is `ENOSPC`, `EDQUOT`, `EIO` or `EROFS`.
+//! `ERROR` is `ENOSPC`, `EDQUOT`, `EIO` or `EROFS`; or `KILL`, and the passage fails in no way: the process kills itself
+//! there with SIGKILL.
 
 use std::io;
 
@@ -30,6 +31,10 @@ pub enum Purpose {
     Scratch,
     /// The worker's own log.
     WorkerLog,
+    /// What says that a work directory is in use.
+    Lock,
+    /// Keyrings, their lock, and the revision that they were built from.
+    Keyring,
     /// Everything else.
     Other,
 }
@@ -57,6 +62,8 @@ impl Purpose {
             Self::Credentials => "credentials",
             Self::Scratch => "scratch",
             Self::WorkerLog => "worker-log",
+            Self::Lock => "lock",
+            Self::Keyring => "keyring",
             Self::Other => "other",
         }
     }
@@ -96,6 +103,16 @@ const POINTS: &[(&str, &str)] = &[
     ("worker-log.write", "each write of lines to worker.log"),
     ("worker-log.rename", "renaming worker.log and its predecessors in a rotation"),
     ("worker-log.remove", "removing the oldest predecessor"),
+    ("lock.create-dir", "making the directory that work_dir lies in"),
+    ("lock.open", "making or opening the file that says that work_dir is in use"),
+    ("lock.write", "writing the worker's process number into it"),
+    ("keyring.create-dir", "making a directory of keyrings"),
+    ("keyring.open", "creating a key file, the index, the lock or the file of the last good revision"),
+    ("keyring.write", "writing them"),
+    ("keyring.set-len", "emptying the record of who holds the lock"),
+    ("keyring.sync", "forcing one of them, or a directory of keyrings, to the disk"),
+    ("keyring.rename", "putting a file in place, or a whole set of keyrings"),
+    ("keyring.remove", "removing an older set, entry by entry, or the lock"),
     ("other.create-dir", "making any other directory and its parents"),
     ("other.open", "opening or creating any other file for writing"),
     ("other.write", "each write to any other file, positional ones included"),
@@ -126,12 +143,18 @@ pub(super) fn point(purpose: Purpose, operation: Operation) -> io::Result<()> {
     use std::sync::OnceLock;
     static PLAN: OnceLock<plan::Plan> = OnceLock::new();
     let plan = PLAN.get_or_init(|| plan::Plan::parse(std::env::var("SW_FAULT").ok().as_deref()));
-    let (told, result) = plan.pass(&format!("{}.{}", purpose.name(), operation.name()));
+    let (told, end) = plan.pass(&format!("{}.{}", purpose.name(), operation.name()));
     if let Some(told) = told {
         // In one write, or lines of the log's copy could come in between. Without a stderr nobody asked.
         let _ = io::stderr().write_all(format!("SW_FAULT: {told}\n").as_bytes());
     }
-    result
+    match end {
+        plan::End::Passed => Ok(()),
+        plan::End::Failed(error) => Err(error),
+        // nothing runs after this
+        plan::End::Killed => Err(nix::sys::signal::kill(nix::unistd::Pid::this(), nix::sys::signal::SIGKILL)
+            .map_or_else(io::Error::from, |()| io::ErrorKind::Interrupted.into())),
+    }
 }
 
 #[cfg(any(test, feature = "fault"))]
@@ -149,6 +172,23 @@ mod plan {
         passed: [AtomicU64; POINTS.len()],
     }
 
+    /// How a passage ends.
+    #[derive(Debug)]
+    pub(super) enum End {
+        /// As if there were no fault point.
+        Passed,
+        /// With an error.
+        Failed(io::Error),
+        /// With the end of the process.
+        Killed,
+    }
+
+    #[derive(Debug, Clone, Copy)]
+    enum How {
+        Error(Errno),
+        Kill,
+    }
+
     #[derive(Debug)]
     enum Asked {
         Nothing,
@@ -158,7 +198,7 @@ mod plan {
             point: usize,
             first: u64,
             last: u64,
-            errno: Errno,
+            how: How,
         },
         /// The text says nothing that can be done.
         Invalid(String),
@@ -174,24 +214,27 @@ mod plan {
             Self { asked, passed: [const { AtomicU64::new(0) }; POINTS.len()] }
         }
 
-        /// What is to be told about this passage, and whether it fails.
-        pub(super) fn pass(&self, name: &str) -> (Option<String>, io::Result<()>) {
-            let invalid = |text| (None, Err(io::Error::new(io::ErrorKind::InvalidInput, text)));
+        /// What is to be told about this passage, and how it ends.
+        pub(super) fn pass(&self, name: &str) -> (Option<String>, End) {
+            let invalid = |text| (None, End::Failed(io::Error::new(io::ErrorKind::InvalidInput, text)));
             let Some(index) = POINTS.iter().position(|(known, _)| *known == name) else {
                 return invalid(format!("expected a fault point of the table, found {name}"));
             };
             let passed = self.passed.get(index).map_or(0, |count| count.fetch_add(1, Ordering::Relaxed));
             let passage = passed.saturating_add(1);
             match &self.asked {
-                Asked::Nothing => (None, Ok(())),
-                Asked::Trace => (Some(format!("{name} passage {passage}")), Ok(())),
-                Asked::Fail { point, first, last, errno }
+                Asked::Nothing => (None, End::Passed),
+                Asked::Trace => (Some(format!("{name} passage {passage}")), End::Passed),
+                Asked::Fail { point, first, last, how }
                     if *point == index && (first..=last).contains(&&passage) =>
                 {
-                    let told = format!("{name} passage {passage} fails with {errno:?}");
-                    (Some(told), Err((*errno).into()))
+                    let (told, end) = match how {
+                        How::Error(errno) => (format!("fails with {errno:?}"), End::Failed((*errno).into())),
+                        How::Kill => ("kills the process".to_owned(), End::Killed),
+                    };
+                    (Some(format!("{name} passage {passage} {told}")), end)
                 }
-                Asked::Fail { .. } => (None, Ok(())),
+                Asked::Fail { .. } => (None, End::Passed),
                 Asked::Invalid(text) => invalid(format!(
                     "expected SW_FAULT=trace or SW_FAULT=point:n:ERROR with a known point, found {text:?}"
                 )),
@@ -211,20 +254,21 @@ mod plan {
             (None, Some((first, last))) => (first.parse().ok()?, last.parse().ok()?),
             (None, None) => (passages.parse().ok()?, passages.parse().ok()?),
         };
-        let errno = match error {
-            "ENOSPC" => Errno::ENOSPC,
-            "EDQUOT" => Errno::EDQUOT,
-            "EIO" => Errno::EIO,
-            "EROFS" => Errno::EROFS,
+        let how = match error {
+            "ENOSPC" => How::Error(Errno::ENOSPC),
+            "EDQUOT" => How::Error(Errno::EDQUOT),
+            "EIO" => How::Error(Errno::EIO),
+            "EROFS" => How::Error(Errno::EROFS),
+            "KILL" => How::Kill,
             _ => return None,
         };
-        (0 < first && first <= last).then_some(Asked::Fail { point, first, last, errno })
+        (0 < first && first <= last).then_some(Asked::Fail { point, first, last, how })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::plan::Plan;
+    use super::plan::{End, Plan};
     use super::*;
     use nix::errno::Errno;
     use std::collections::BTreeSet;
@@ -233,9 +277,13 @@ mod tests {
     fn passages(text: &str, name: &str, count: usize) -> Vec<Option<i32>> {
         let plan = Plan::parse(Some(text));
         std::iter::repeat_with(|| {
-            let (told, result) = plan.pass(name);
-            assert_eq!(told.is_some(), result.is_err(), "a failure is told");
-            result.err().map(|error| error.raw_os_error().unwrap_or(0))
+            let (told, end) = plan.pass(name);
+            assert_eq!(told.is_none(), matches!(end, End::Passed), "a failure is told");
+            match end {
+                End::Passed => None,
+                End::Failed(error) => Some(error.raw_os_error().unwrap_or(0)),
+                End::Killed => Some(-1),
+            }
         })
         .take(count)
         .collect()
@@ -260,12 +308,23 @@ mod tests {
     }
 
     #[test]
+    fn a_kill_is_told_before_it_comes() {
+        assert_eq!(passages("keyring.rename:2:KILL", "keyring.rename", 3), [None, Some(-1), None]);
+        let (told, _) = Plan::parse(Some("keyring.sync:1:KILL")).pass("keyring.sync");
+        assert_eq!(told.unwrap(), "keyring.sync passage 1 kills the process");
+    }
+
+    #[test]
     fn a_trace_tells_and_counts() {
         let plan = Plan::parse(Some("trace"));
         let told = |name| plan.pass(name).0.unwrap();
         assert_eq!(told("other.write"), "other.write passage 1");
         assert_eq!(told("other.sync"), "other.sync passage 1");
         assert_eq!(told("other.write"), "other.write passage 2");
+    }
+
+    fn is_invalid(end: &End) -> bool {
+        matches!(end, End::Failed(error) if error.kind() == io::ErrorKind::InvalidInput)
     }
 
     #[test]
@@ -280,19 +339,19 @@ mod tests {
             "no.such:1:EIO",
             "other.write:1:EIO:2",
         ] {
-            let error = Plan::parse(Some(text)).pass("other.sync").1.unwrap_err();
-            assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{text:?}");
+            let end = Plan::parse(Some(text)).pass("other.sync").1;
+            assert!(is_invalid(&end), "{text:?}: {end:?}");
         }
-        let error = Plan::parse(None).pass("no.such").1.unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        let end = Plan::parse(None).pass("no.such").1;
+        assert!(is_invalid(&end), "{end:?}");
     }
 
     #[test]
     fn the_names_are_made_of_purposes_and_operations_and_different() {
         use Operation::{CreateDir, Open, Remove, Rename, Reserve, SetLen, Sync, Write};
-        use Purpose::{Credentials, Directories, Input, Other, Scratch, TaskLog, WorkerLog};
+        use Purpose::{Credentials, Directories, Input, Keyring, Lock, Other, Scratch, TaskLog, WorkerLog};
         let mut made = BTreeSet::new();
-        for purpose in [Directories, Input, TaskLog, Credentials, Scratch, WorkerLog, Other] {
+        for purpose in [Directories, Input, TaskLog, Credentials, Scratch, WorkerLog, Lock, Keyring, Other] {
             for operation in [CreateDir, Open, Write, Reserve, SetLen, Sync, Rename, Remove] {
                 made.insert(format!("{}.{}", purpose.name(), operation.name()));
             }

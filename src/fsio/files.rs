@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// A file open for writing (and for reading back).
@@ -50,6 +50,16 @@ impl WriteFile {
         Ok(())
     }
 
+    /// Takes the lock on this file that a process loses when it ends, however it ends; `false` when another open file
+    /// has it. It is gone when this file is closed.
+    pub fn try_lock(&self) -> io::Result<bool> {
+        match self.file.try_lock() {
+            Ok(()) => Ok(true),
+            Err(std::fs::TryLockError::WouldBlock) => Ok(false),
+            Err(std::fs::TryLockError::Error(error)) => Err(error),
+        }
+    }
+
     /// What the system knows of the open file.
     pub fn metadata(&self) -> io::Result<Metadata> {
         self.file.metadata()
@@ -89,6 +99,19 @@ impl Purpose {
     pub fn create_dir_all(self, path: &Path) -> io::Result<()> {
         fault::point(self, Operation::CreateDir)?;
         std::fs::create_dir_all(path)
+    }
+
+    /// Makes one directory that only its owner may enter (mode 0700); fails with `AlreadyExists` if anything has that
+    /// name.
+    pub fn create_private_dir(self, path: &Path) -> io::Result<()> {
+        fault::point(self, Operation::CreateDir)?;
+        std::fs::DirBuilder::new().mode(0o700).create(path)
+    }
+
+    /// Forces the names in a directory to the disk.
+    pub fn sync_dir(self, path: &Path) -> io::Result<()> {
+        fault::point(self, Operation::Sync)?;
+        File::open(path)?.sync_all()
     }
 
     /// Creates a file, or empties it if it is there. `mode` (less the umask) is for a new file.
@@ -156,8 +179,7 @@ impl Purpose {
             let _ = std::fs::remove_file(&beside);
             return written;
         }
-        fault::point(self, Operation::Sync)?;
-        File::open(parent_of(path))?.sync_all()
+        self.sync_dir(parent_of(path))
     }
 
     /// Renames; what has the name `to` is replaced as rename(2) says.

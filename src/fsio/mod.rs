@@ -8,8 +8,10 @@
 
 pub mod fault;
 mod files;
+mod lock;
 mod remove;
 
 pub use fault::Purpose;
 pub use files::{WriteFile, append, create, create_dir_all, create_new, rename, unlinked, write_atomic};
+pub use lock::{Lock, LockError};
 pub use remove::{remove_file, remove_tree};

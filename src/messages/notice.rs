@@ -5,6 +5,7 @@ use scriptworker_core::ids::RunKey;
 use scriptworker_core::run::lifecycle::Life;
 use scriptworker_core::run::{Actor, Event};
 use scriptworker_core::time::{BootMillis, UnixMillis};
+use serde_json::value::RawValue;
 use std::sync::Arc;
 
 /// Something that happened.
@@ -27,12 +28,16 @@ pub enum Notice {
 }
 
 /// A run that was just claimed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Claimed {
     /// Which.
     pub key: RunKey,
-    /// The task definition, whole as the queue gave it.
+    /// The task definition, read.
     pub task: Arc<serde_json::Value>,
+    /// The task definition, exactly as the queue gave it.
+    pub definition: Arc<RawValue>,
+    /// The worker group, as the queue says it.
+    pub worker_group: String,
     /// The task's temporary credentials, and until when they and the claim last.
     pub renewal: Renewal,
     /// When the queue answered, by its own clock.

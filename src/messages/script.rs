@@ -5,14 +5,15 @@ use crate::actors::script_runner::Whereabouts;
 use scriptworker_core::ids::RunKey;
 use scriptworker_core::run::StopCause;
 use scriptworker_core::time::BootMillis;
+use serde_json::value::RawValue;
 use std::sync::Arc;
 
 /// Wipe and make the directories; write what the script reads.
 pub struct Prepare {
     /// Which run.
     pub key: RunKey,
-    /// The task definition.
-    pub task: Arc<serde_json::Value>,
+    /// The task definition, exactly as it was claimed.
+    pub definition: Arc<RawValue>,
     /// Why the task cannot be run, to be explained in its log.
     pub malformed: Option<String>,
 }

@@ -4,7 +4,7 @@ use super::control::{self, Running, Waiting};
 use super::guardian;
 use super::messages::Launch;
 use super::reaper;
-use super::spawn::{FdAction, spawn_in_new_session};
+use super::spawn::{FdAction, high, spawn_in_new_session};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::signal::SigSet;
@@ -16,9 +16,6 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-
-/// Above every descriptor number that has a meaning in the guardian.
-const FIRST_FREE_FD: i32 = 10;
 
 /// The guardian is the same program.
 const RUNNING_PROGRAM: &str = "/proc/self/exe";
@@ -154,9 +151,6 @@ struct Inherited {
 
 fn start_guardian(program: PathBuf, inherited: &Inherited) -> Result<Pid, LaunchError> {
     // Copies with high numbers: an original may sit on a number that another one is about to take.
-    let high = |fd: std::os::fd::BorrowedFd<'_>| {
-        rustix::io::fcntl_dupfd_cloexec(fd, FIRST_FREE_FD).map_err(io::Error::from)
-    };
     let control = high(inherited.control.as_fd())?;
     let output = high(inherited.output.as_fd())?;
     let stdin = match &inherited.stdin {

@@ -21,6 +21,7 @@
 //! | `pump` | output from the pipe to `live_backing.log` |
 //! | `orphans` | what is left when even the guardian is gone |
 //! | `reaper` | waits for guardians and, as process 1 of a container, for everybody's orphans |
+//! | `tool` | helper programs of the worker itself: one call, bounded in time and output |
 //! | `tail` | lines of that file for the worker's own log |
 //! | `credentials_file` | the file through which the script reads its credentials |
 //! | `clock` | `CLOCK_BOOTTIME` |
@@ -40,6 +41,7 @@ mod pump;
 mod reaper;
 mod spawn;
 mod tail;
+mod tool;
 
 pub use clock::boot_now;
 pub use control::{Control, Exit, GuardianGone, Running, ScriptEnd, Started};
@@ -51,3 +53,4 @@ pub use orphans::{kill_session, look_again_soon, wait_until_gone};
 pub use pump::{Drained, Progress, Pump, PumpReport};
 pub use reaper::reap_orphans_as_init;
 pub use tail::Tail;
+pub use tool::{ToolCall, ToolError, ToolOutput};

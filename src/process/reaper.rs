@@ -16,7 +16,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
-/// The guardians that were started and not waited for yet. Held while a process is started, and while one is waited
+/// The guardians (and helper programs, which are waited for in the same way) that were started and not waited for yet. Held while a process is started, and while one is waited
 /// for: between the two, a number has one meaning.
 static GUARDIANS: Mutex<BTreeSet<Pid>> = Mutex::new(BTreeSet::new());
 /// A guardian's number is free again: it may by now belong to a zombie that was passed over because of it.

@@ -5,7 +5,11 @@ use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_s
 use nix::sys::signal::SigSet;
 use nix::unistd::Pid;
 use std::ffi::CStr;
-use std::os::fd::RawFd;
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
+
+/// Above every descriptor number that has a meaning in a process that is started here.
+const FIRST_FREE_FD: i32 = 10;
 
 /// What happens to one descriptor in the new process, in the order given.
 #[derive(Debug, Clone, Copy)]
@@ -14,6 +18,11 @@ pub(super) enum FdAction {
     Dup { from: RawFd, to: RawFd },
     /// Not inherited.
     Close(RawFd),
+}
+
+/// A copy of a descriptor with a high number: the original may sit on one that another one is about to take.
+pub(super) fn high(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    rustix::io::fcntl_dupfd_cloexec(fd, FIRST_FREE_FD).map_err(io::Error::from)
 }
 
 /// Starts a program in a session (and so a process group) of its own, with default signal actions and the given

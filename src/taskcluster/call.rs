@@ -296,6 +296,12 @@ pub(super) fn parse_value<T: DeserializeOwned>(value: &serde_json::Value) -> Res
     serde_path_to_error::deserialize(value).map_err(|error| schema_error(&error))
 }
 
+/// Reads a part of an answer that was left as text.
+pub(super) fn parse_text<T: DeserializeOwned>(text: &str) -> Result<T, SchemaError> {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    serde_path_to_error::deserialize(&mut reader).map_err(|error| schema_error(&error))
+}
+
 fn schema_error(error: &serde_path_to_error::Error<serde_json::Error>) -> SchemaError {
     let text = error.inner().to_string();
     // serde quotes a text that stands in the place of something else: it could be a token.

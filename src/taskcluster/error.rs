@@ -270,6 +270,14 @@ pub struct SchemaError {
     pub problem: String,
 }
 
+impl SchemaError {
+    /// The same for the whole whose member `name` was read.
+    pub(super) fn below(self, name: &str) -> Self {
+        let path = if self.path == "." { name.to_owned() } else { format!("{name}.{}", self.path) };
+        Self { path, ..self }
+    }
+}
+
 impl ApiError {
     /// What the failure means for the call.
     pub fn class(&self) -> RetryClass {

@@ -43,7 +43,7 @@ impl Queue {
             .with_body(&WorkRequest { worker_group: group, worker_id: worker, tasks: 1 })
             .with_patience(LONG_POLL);
         let answer = self.service.json::<ClaimedWork>(&call, budget).await?;
-        Ok(answer.map(|work| work.tasks.iter().map(Claim::read).collect()))
+        Ok(answer.map(|work| work.tasks.iter().map(|claim| Claim::read(claim)).collect()))
     }
 
     /// `reclaimTask`. Refused with 409 when the claim is lost.

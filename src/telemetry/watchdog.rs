@@ -22,7 +22,7 @@ fn budget(meta: &MessageMeta) -> Option<Duration> {
     let seconds = match meta.message {
         // as long as its limit allows, which the ScriptRunner's timer and the guardian hold
         "AwaitScript" => return None,
-        "UploadArtifacts" => 3600,
+        "UploadArtifacts" | "Attest" => 3600,
         "SendReport" | "Prepare" | "CleanUp" => 300,
         "claimWork" | "reclaimTask" | "giving a run back" | "ClearScript" | "EndOrphan" => 120,
         _ => 10,
@@ -32,7 +32,7 @@ fn budget(meta: &MessageMeta) -> Option<Duration> {
 
 /// Whether being late means that somebody hangs. An upload or a report may be late because of others.
 fn is_ours_alone(message: &OpenMessage) -> bool {
-    !matches!(message.meta.message, "UploadArtifacts" | "SendReport")
+    !matches!(message.meta.message, "UploadArtifacts" | "Attest" | "SendReport")
 }
 
 /// Stops the watching when dropped.

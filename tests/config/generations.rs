@@ -1,33 +1,85 @@
 //! Configurations of other products and times: what they ask for, what is taken, what is refused.
 
 use crate::place::{CANARY, Place, summary, with, without};
-use scriptworker::config::{Generation, Loaded, Rule};
+use scriptworker::config::{Generation, Loaded, OpenPgpKeyFiles, Rule, SignatureScheme};
+use scriptworker_core::digest::HashAlgorithm;
 use scriptworker_core::run::{ScriptExit, TaskStatus};
 
 #[test]
-fn a_worker_that_cannot_verify_or_sign_does_not_start_when_asked_to() {
+fn a_worker_that_cannot_verify_does_not_start_when_asked_to() {
     let place = Place::new();
-    let unsigned = without("sign_chain_of_trust");
-    for (text, keys) in [
-        (unsigned.clone(), &["sign_chain_of_trust"][..]),
-        (with("verify_chain_of_trust: true\ncot_product: firefox"), &["verify_chain_of_trust"]),
-        (
-            unsigned + "verify_chain_of_trust: true\ncot_product: firefox\n",
-            &["verify_chain_of_trust", "sign_chain_of_trust"],
-        ),
-    ] {
-        let problems = place.problems(&text);
-        let found: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
-        assert_eq!(found, keys);
-        assert!(problems.iter().all(|problem| problem.rule == Rule::Unsupported));
-        assert!(problems[0].to_string().contains("set it to false"), "{}", problems[0]);
-    }
+    let problems = place.problems(&with("verify_chain_of_trust: true\ncot_product: firefox"));
+    assert_eq!(summary(&problems), [("verify_chain_of_trust", Rule::Unsupported)]);
+    assert!(problems[0].to_string().contains("set it to false"), "{}", problems[0]);
     let problems = place.problems(&with("verify_chain_of_trust: true"));
     assert_eq!(
         summary(&problems),
         // in one line: the one key asks for the other
         [("verify_chain_of_trust", Rule::Unsupported), ("cot_product", Rule::Contradiction)]
     );
+}
+
+#[test]
+fn signing_needs_the_keys_of_its_scheme() {
+    let place = Place::new();
+    // true is the default
+    let signed = without("sign_chain_of_trust");
+    for (more, missing) in [
+        ("", &["ed25519_private_key_path"][..]),
+        ("pubkey_path: /k.pub", &["privkey_path"]),
+        ("base_gpg_home_dir: /gpg", &["privkey_path"]),
+        ("cot_signature_scheme: openpgp\ned25519_private_key_path: /k", &["privkey_path"]),
+        ("cot_signature_scheme: both", &["ed25519_private_key_path", "privkey_path"]),
+        ("cot_signature_scheme: both\nprivkey_path: /k.sec", &["ed25519_private_key_path"]),
+    ] {
+        let problems = place.problems(&format!("{signed}{more}\n"));
+        let expected: Vec<_> = missing.iter().map(|key| (*key, Rule::NoSigningKey)).collect();
+        assert_eq!(summary(&problems), expected, "{more}");
+        assert!(place.load(&with(more)).is_ok(), "{more}: unsigned");
+    }
+}
+
+#[test]
+fn the_scheme_follows_the_keys_unless_it_is_given() {
+    let place = Place::new();
+    let signed = without("sign_chain_of_trust");
+    let load = |more: &str| place.load(&format!("{signed}{more}\n")).unwrap();
+    let (ed25519, openpgp) = ("ed25519_private_key_path: k", "privkey_path: k.sec\npubkey_path: /k.pub");
+    let Loaded { config, warnings, .. } = load(ed25519);
+    assert_eq!((config.attestation.scheme, warnings), (SignatureScheme::Ed25519, Vec::new()));
+    assert_eq!(config.attestation.keys.ed25519, Some(place.env.cwd.join("k")));
+    assert_eq!(config.attestation.keys.openpgp, None);
+    let Loaded { config, warnings, .. } = load(&format!("{openpgp}\nprivkey_passphrase_path: pass"));
+    assert_eq!((config.attestation.scheme, warnings), (SignatureScheme::OpenPgp, Vec::new()));
+    let expected = OpenPgpKeyFiles {
+        secret: place.env.cwd.join("k.sec"),
+        passphrase: Some(place.env.cwd.join("pass")),
+        public: Some("/k.pub".into()),
+    };
+    assert_eq!((config.attestation.keys.openpgp, config.attestation.keys.ed25519), (Some(expected), None));
+    let Loaded { config, warnings, .. } = load(&format!("{ed25519}\n{openpgp}"));
+    assert_eq!(config.attestation.scheme, SignatureScheme::Ed25519);
+    assert_eq!(summary(&warnings), [("privkey_path", Rule::NoEffect), ("pubkey_path", Rule::NoEffect)]);
+    let Loaded { config, warnings, .. } = load(&format!("{ed25519}\n{openpgp}\ncot_signature_scheme: both"));
+    assert_eq!((config.attestation.scheme, warnings), (SignatureScheme::Both, Vec::new()));
+    assert!(config.attestation.keys.ed25519.is_some() && config.attestation.keys.openpgp.is_some());
+}
+
+#[test]
+fn the_hash_and_the_schema_of_attestations_are_configured() {
+    let place = Place::new();
+    let attestation = place.load(&with("")).unwrap().config.attestation;
+    assert_eq!((attestation.algorithm, attestation.schema), (HashAlgorithm::Sha256, None));
+    let more = "chain_of_trust_hash_algorithm: sha512\ncot_schema_path: s.json";
+    let attestation = place.load(&with(more)).unwrap().config.attestation;
+    assert_eq!(attestation.algorithm, HashAlgorithm::Sha512);
+    assert_eq!(attestation.schema, Some(place.env.cwd.join("s.json")));
+    for (line, key) in [
+        ("chain_of_trust_hash_algorithm: md5", "chain_of_trust_hash_algorithm"),
+        ("cot_signature_scheme: gpg", "cot_signature_scheme"),
+    ] {
+        assert_eq!(summary(&place.problems(&with(line))), [(key, Rule::OutOfRange)]);
+    }
 }
 
 #[test]
@@ -132,5 +184,5 @@ fn the_json_of_todays_production_loads_once_the_chain_of_trust_is_off() {
     assert!(config.watch_log_file);
     let problems = place.problems(&json(true).to_string());
     assert!(problems.iter().all(|problem| problem.rule == Rule::Unsupported), "{problems:?}");
-    assert_eq!(problems.len(), 2);
+    assert_eq!(problems.len(), 1);
 }

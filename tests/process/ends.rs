@@ -1,9 +1,7 @@
 //! How scripts end, or fail to begin.
 
 use super::support::*;
-use scriptworker::process::{
-    Guardian, LaunchError, NotStarted, Running, ScriptEnd, StartFailure, launch,
-};
+use scriptworker::process::{Guardian, LaunchError, NotStarted, Running, ScriptEnd, StartFailure, launch};
 use scriptworker_core::run::ScriptExit;
 
 #[tokio::test]

@@ -4,15 +4,19 @@
 //! What a script itself prints of what it was given is its own matter: the scripts here print other things.
 
 mod forms;
+mod signing;
 mod tap;
 
 use crate::support::{PATIENCE, Site, content, key, options, until};
 use nix::sys::signal::Signal;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use scriptworker::embedded_queue::{Call, Fault, FaultKind};
 use scriptworker_core::ids::TaskId;
 use scriptworker_core::secret::Secret;
 use serde_json::json;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
+use std::process::Command;
 use tap::Tap;
 
 const CONFIG_TOKEN: &str = "canary/config+token=0123456789abcdef";
@@ -21,11 +25,13 @@ const ENV_TOKEN: &str = "canary-environment-token-0123456789";
 const ENV_CERTIFICATE: &str = "{\"version\":1,\"signature\":\"canary-environment-signature\"}";
 const ENV_OTHER: &str = "canary-other-variable-0123456789";
 const GARBAGE: &str = "canary-in-a-wrong-answer-0123456789";
-const KEY_FILE: &str = "canarykeyfile0123456789abcdefghijklmnopqrstu=";
+const PASSPHRASE: &str = "canary passphrase 0123456789";
 
 /// What was found where.
 struct Findings {
     secrets: Vec<(String, String)>,
+    /// Secrets that are no text.
+    keys: Vec<(&'static str, Vec<u8>)>,
     found: Vec<String>,
     looked_at: usize,
 }
@@ -35,6 +41,11 @@ impl Findings {
         self.looked_at += bytes.len();
         for (name, secret) in &self.secrets {
             if let Some(form) = forms::find(bytes, secret) {
+                self.found.push(format!("{place}: {name}, {form}"));
+            }
+        }
+        for (name, key) in &self.keys {
+            if let Some(form) = forms::find_key(bytes, key) {
                 self.found.push(format!("{place}: {name}, {form}"));
             }
         }
@@ -102,10 +113,30 @@ fn bad_weather(site: &Site) {
     );
     once(Call::ReclaimTask, FaultKind::Status { status: 500, retry_after: None });
     once(Call::CreateArtifact, FaultKind::Status { status: 503, retry_after: None });
-    // one for each of the two artifacts
+    // one for each of the script's two artifacts
     once(Call::StoragePut, FaultKind::HtmlBody { status: 502 });
     once(Call::StoragePut, FaultKind::Status { status: 403, retry_after: None });
     once(Call::ReportCompleted, FaultKind::Truncate);
+}
+
+/// A core file holds everything.
+#[test]
+fn the_worker_leaves_no_core() {
+    let most = getrlimit(Resource::Core).maximum;
+    setrlimit(Resource::Core, Rlimit { current: most, maximum: most }).unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let other =
+        Command::new("sh").args(["-c", "kill -ABRT $$"]).current_dir(elsewhere.path()).status().unwrap();
+    if !other.core_dumped() {
+        println!("SKIPPED: this system writes no core files");
+        return;
+    }
+    let site = Site::new();
+    site.start();
+    site.wait_for_log("asking for work");
+    site.signal(Signal::SIGABRT);
+    let status = site.exit_status();
+    assert_eq!((status.signal(), status.core_dumped()), (Some(Signal::SIGABRT as i32), false), "{status:?}");
 }
 
 #[test]
@@ -122,9 +153,7 @@ fn no_secret_comes_out_anywhere() {
         .set("poll_interval", 0);
     // outside of the places that are searched
     let outside = tempfile::tempdir().unwrap();
-    let key_file = outside.path().join("key");
-    std::fs::write(&key_file, KEY_FILE).unwrap();
-    let site = site.set("ed25519_private_key_path", key_file.to_str().unwrap());
+    let (site, (key_texts, keys)) = signing::with_keys(site, outside.path(), PASSPHRASE);
     bad_weather(&site);
     site.start_with(&[
         ("TASKCLUSTER_CLIENT_ID", "canary-environment-client"),
@@ -151,8 +180,9 @@ fn no_secret_comes_out_anywhere() {
         ("the environment's certificate".to_owned(), "canary-environment-signature".to_owned()),
         ("another variable".to_owned(), ENV_OTHER.to_owned()),
         ("a wrong answer".to_owned(), GARBAGE.to_owned()),
-        ("the key file".to_owned(), KEY_FILE.to_owned()),
+        ("the passphrase".to_owned(), PASSPHRASE.to_owned()),
     ];
+    secrets.extend(key_texts);
     let add_from_the_wire = |secrets: &mut Vec<(String, String)>| {
         for name in ["accessToken", "certificate", "signature", "seed", "putUrl"] {
             let mut found = tap.secrets(name);
@@ -174,7 +204,7 @@ fn no_secret_comes_out_anywhere() {
     let token = given["accessToken"].as_str().unwrap();
     assert!(secrets.iter().any(|(_, secret)| secret == token), "the tap sees what the script is given");
 
-    let mut findings = Findings { secrets, found: Vec::new(), looked_at: 0 };
+    let mut findings = Findings { secrets, keys, found: Vec::new(), looked_at: 0 };
     let processes = findings.look_at_processes(site.worker_pid());
     assert!(processes >= 3, "worker, guardian, script: {processes}");
     let dir = site.path("");
@@ -188,6 +218,7 @@ fn no_secret_comes_out_anywhere() {
     let signed = findings.secrets.iter().filter(|(name, _)| name.starts_with("putUrl")).count();
     assert!(signed >= 2, "signed URLs: {signed}");
     findings.look_at_artifacts(&site, &task);
+    assert_eq!(site.queue.artifacts(&key(&task, 0)).len(), 6, "a file, log and link, and both attestations");
     findings.look_below(&dir);
 
     // and while leaving

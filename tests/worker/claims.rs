@@ -87,6 +87,9 @@ fn a_claim_is_renewed_for_as_long_as_the_script_runs_and_the_script_has_the_newe
 
     let mut tokens = BTreeSet::new();
     for name in site.artifact_names(&task, 0).iter().filter(|name| name.ends_with(".json")) {
+        if name == "public/chain-of-trust.json" {
+            continue;
+        }
         let read = content(&site.artifact(&task, 0, name).unwrap());
         let credentials: Value = serde_json::from_slice(&read).unwrap_or_else(|error| {
             panic!("{name}: {error}: {}", String::from_utf8_lossy(&read));

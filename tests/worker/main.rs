@@ -9,6 +9,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests write files of their own")]
 
 mod artifacts;
+mod attestation;
 mod canary;
 mod claims;
 mod faults;
@@ -17,5 +18,7 @@ mod happy;
 mod limits;
 mod logs;
 mod signals;
+#[path = "../support/skip.rs"]
+mod skip;
 mod statuses;
 mod support;

@@ -10,7 +10,7 @@ use scriptworker_core::scope::Scope;
 use scriptworker_core::secret::Secret;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -93,6 +93,12 @@ impl Site {
         self
     }
 
+    /// Takes a key out of the configuration before the worker starts.
+    pub(crate) fn without(mut self, key: &str) -> Self {
+        self.config.remove(key);
+        self
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
@@ -134,10 +140,15 @@ impl Site {
 
     /// Waits until the worker has left; its exit code.
     pub(crate) fn exit_code(&self) -> i32 {
+        let status = self.exit_status();
+        status.code().unwrap_or_else(|| panic!("{status:?}\n{}", self.log()))
+    }
+
+    /// Waits until the worker has ended, in whatever way.
+    pub(crate) fn exit_status(&self) -> ExitStatus {
         let mut worker = self.worker.lock().unwrap().take().expect("started");
-        let code = until(PATIENCE, || worker.try_wait().unwrap());
-        match code {
-            Some(status) => status.code().unwrap_or_else(|| panic!("{status:?}\n{}", self.log())),
+        match until(PATIENCE, || worker.try_wait().unwrap()) {
+            Some(status) => status,
             None => {
                 worker.kill().unwrap();
                 panic!("the worker does not leave\n{}", self.log());

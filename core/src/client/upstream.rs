@@ -61,12 +61,15 @@ impl UpstreamArtifact {
         };
         match payload.get("upstreamArtifacts") {
             None => Ok(Vec::new()),
-            Some(Value::Array(entries)) => entries.iter().enumerate().map(Self::read).collect(),
+            Some(Value::Array(entries)) => {
+                entries.iter().enumerate().map(|(index, entry)| Self::read(index, entry)).collect()
+            }
             other => Err(wrong_type("payload.upstreamArtifacts".to_owned(), "a list", other)),
         }
     }
 
-    fn read((index, entry): (usize, &Value)) -> Result<Self, UpstreamError> {
+    /// Reads one entry; `index` is where it stands.
+    pub(crate) fn read(index: usize, entry: &Value) -> Result<Self, UpstreamError> {
         let at = |key: &str| format!("payload.upstreamArtifacts[{index}]{key}");
         let Value::Object(entry) = entry else {
             return Err(wrong_type(at(""), "an object", Some(entry)));

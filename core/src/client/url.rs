@@ -221,6 +221,23 @@ mod tests {
         }
     }
 
+    /// Configurations carry the default rules along in the spelling that a Python version once had, with the backslash
+    /// doubled. They are taken at their word: addresses with a run fit the right spelling alone.
+    #[test]
+    fn both_spellings_of_the_default_rules_do_what_they_say() {
+        let doubled = |path: &str| path.replace(r"\d", r"\\d");
+        for (right, base) in [(CLASSIC_PATH, "v1"), (CURRENT_PATH, "api/queue/v1")] {
+            let latest = format!("https://h:8443/{base}/task/{TASK}/artifacts/public/a");
+            let of_run = format!("https://h:8443/{base}/task/{TASK}/runs/0/artifacts/public/a");
+            let find = |path: &str, url: &str| rules(path).file_path(&[TASK], url).ok();
+            assert_ne!(doubled(right), right);
+            assert_eq!(find(right, &latest).as_deref(), Some("public/a"));
+            assert_eq!(find(right, &of_run).as_deref(), Some("public/a"));
+            assert_eq!(find(&doubled(right), &latest).as_deref(), Some("public/a"));
+            assert_eq!(find(&doubled(right), &of_run), None);
+        }
+    }
+
     #[test]
     fn a_root_url_that_has_a_rule_gets_no_second_one() {
         assert_eq!(ArtifactUrlRule::defaults(None).len(), 2);

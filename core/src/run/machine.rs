@@ -1,6 +1,6 @@
 //! The words of the run's state machine, and its state. What follows from what stands in `table.rs`.
 
-use super::{Report, TaskStatus};
+use super::{Ending, Report, TaskStatus};
 use crate::time::BootMillis;
 
 /// One run, from its claim to the end of its clean-up. Small on purpose: no payloads, no clocks.
@@ -14,8 +14,8 @@ pub struct Run {
     pub(super) status: TaskStatus,
     /// The chain of trust was refused: the status stays 3 whatever the upload does.
     pub(super) refused: bool,
-    /// The script ended by itself: the only case in which an attestation is made.
-    pub(super) natural_end: bool,
+    /// How the script ended, if that is something to attest.
+    pub(super) ending: Option<Ending>,
     /// How urgently the worker has to go.
     pub(super) shutdown: Shutdown,
     /// What the queue said to the report.
@@ -29,6 +29,8 @@ pub struct Policy {
     pub verify: bool,
     /// Attest what was made after a natural end (chain-of-trust.md 1).
     pub attest: bool,
+    /// Attest it after a time-out, too: so does the classic scheme (design.md 3).
+    pub attest_time_outs: bool,
     /// The status of a script that was stopped at its time limit (`task_max_timeout_status`).
     pub timeout_status: TaskStatus,
 }
@@ -291,7 +293,7 @@ pub enum Effect {
     /// End the upload or the attestation early.
     AbortUpload,
     /// Attest: sign and upload the chain-of-trust artifact.
-    Attest,
+    Attest(Ending),
     /// Tell the queue.
     Report(Report),
     /// Make no further attempt to tell the queue; the answer to the one on its way still counts.

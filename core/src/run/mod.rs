@@ -20,12 +20,14 @@
 //! | I10 | no script process outlives the claim: the end of the claim always kills it |
 
 pub mod claim_loop;
+mod ending;
 pub mod heartbeat;
 pub mod lifecycle;
 mod machine;
 mod status;
 mod table;
 
+pub use ending::Ending;
 pub use machine::{
     Actor, Admission, Effect, Event, LossCause, Outcome, Phase, Policy, ReportEnd, Resolution, Run,
     ScriptEnd, StopCause, UploadEnd, Verdict,

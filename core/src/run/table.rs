@@ -5,8 +5,8 @@
 
 use super::machine::{Claim, Shutdown};
 use super::{
-    Actor, Admission, Effect, Event, LossCause, Outcome, Phase, Policy, Report, ReportEnd, Resolution, Run,
-    ScriptEnd, StopCause, TaskStatus, UploadEnd, Verdict,
+    Actor, Admission, Effect, Ending, Event, LossCause, Outcome, Phase, Policy, Report, ReportEnd,
+    Resolution, Run, ScriptEnd, StopCause, TaskStatus, UploadEnd, Verdict,
 };
 use crate::time::BootMillis;
 
@@ -22,7 +22,7 @@ impl Run {
             claim: Claim::Held { end: claim_end },
             status: TaskStatus::Success,
             refused: false,
-            natural_end: false,
+            ending: None,
             shutdown: Shutdown::No,
             resolution: None,
         };
@@ -210,11 +210,9 @@ impl Run {
         if end == ScriptEnd::Deadline && self.claim_end().is_some() {
             self = self.lose(LossCause::Expired);
         }
+        self.ending = Ending::of(stop, end);
         let status = match (stop, end) {
-            (_, ScriptEnd::Exited { status, by_itself: true }) => {
-                self.natural_end = true;
-                status
-            }
+            (_, ScriptEnd::Exited { status, by_itself: true }) => status,
             (Some(StopCause::TimeLimit), _) => self.policy.timeout_status,
             (Some(StopCause::Shutdown), _) => TaskStatus::WorkerShutdown,
             (Some(StopCause::WorkerFault), _) => TaskStatus::InternalError,
@@ -253,12 +251,12 @@ impl Run {
 
     fn uploaded(self, end: UploadEnd) -> Next {
         let run = self.upload_ended(end);
-        match run.claim {
-            Claim::Lost { .. } => run.give_up(),
-            Claim::Held { .. } if run.policy.attest && run.natural_end && end != UploadEnd::Aborted => {
-                run.go(Phase::Attesting { aborting: false }, &[Effect::Attest])
+        match (run.claim, run.ending.filter(|ending| run.policy.attests(*ending))) {
+            (Claim::Lost { .. }, _) => run.give_up(),
+            (Claim::Held { .. }, Some(ending)) if end != UploadEnd::Aborted => {
+                run.go(Phase::Attesting { aborting: false }, &[Effect::Attest(ending)])
             }
-            Claim::Held { .. } => run.report(),
+            (Claim::Held { .. }, _) => run.report(),
         }
     }
 

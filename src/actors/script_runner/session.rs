@@ -179,19 +179,36 @@ fn files(config: &Config, credentials: &RunCredentials) -> Result<(WriteFile, Fi
 /// The worker's environment and what scripts of today expect (worker.md 7.2); without the worker's own credentials
 /// unless the operator wants it so.
 fn environment(config: &Config, key: &RunKey) -> Vec<(OsString, OsString)> {
-    let scrubbed =
-        |name: &OsString| config.scrub_environment && OWN_CREDENTIALS.iter().any(|own| name == own);
+    let scrubbed = |name: &OsString| match config.trial {
+        // whatever it is, it leads to a real deployment
+        Some(_) => name.as_encoded_bytes().starts_with(b"TASKCLUSTER_"),
+        None => config.scrub_environment && OWN_CREDENTIALS.iter().any(|own| name == own),
+    };
     let mut all: Vec<_> = std::env::vars_os().filter(|(name, _)| !scrubbed(name)).collect();
-    for (name, value) in [
-        ("TASK_ID", key.task_id.to_string()),
-        ("RUN_ID", key.run_id.to_string()),
-        ("TASKCLUSTER_ROOT_URL", config.root_url().to_owned()),
-        ("TASKCLUSTER_CREDENTIALS_FD", process::CREDENTIALS_FD.to_string()),
-    ] {
+    let mut own: Vec<(&str, OsString)> = vec![
+        ("TASK_ID", key.task_id.to_string().into()),
+        ("RUN_ID", key.run_id.to_string().into()),
+        ("TASKCLUSTER_ROOT_URL", config.root_url().into()),
+        ("TASKCLUSTER_CREDENTIALS_FD", process::CREDENTIALS_FD.to_string().into()),
+    ];
+    if config.trial.is_some() {
+        own.extend(["NO_PROXY", "no_proxy"].map(|name| (name, beside_proxies(name))));
+    }
+    for (name, value) in own {
         all.retain(|(existing, _)| existing != name);
-        all.push((name.into(), value.into()));
+        all.push((name.into(), value));
     }
     all
+}
+
+/// The queue of a trial is on this machine: no proxy leads there, and none is to be told of it.
+fn beside_proxies(name: &str) -> OsString {
+    let mut hosts = std::env::var_os(name).filter(|hosts| !hosts.is_empty()).unwrap_or_default();
+    if !hosts.is_empty() {
+        hosts.push(",");
+    }
+    hosts.push("127.0.0.1");
+    hosts
 }
 
 fn with_pump(pump: &Mutex<Option<Pump>>, act: impl FnOnce(&Pump)) {

@@ -265,12 +265,15 @@ fn the_folder_itself_must_be_there_and_no_symlink() {
 fn one_file_can_be_asked_for_by_name() {
     let dir = tempfile::tempdir().unwrap();
     put(dir.path(), "secret", "secret");
+    put(dir.path(), "in/public/report.json", "{}");
     put(dir.path(), "in/public/chain-of-trust.json", "{}");
     let artifacts = open(&dir.path().join("in"));
     let name = |text: &str| ArtifactName::parse(text).unwrap();
-    let file = artifacts.file(&name("public/chain-of-trust.json")).unwrap();
+    let file = artifacts.file(&name("public/report.json")).unwrap();
     assert_eq!(text_of(&file), "{}");
-    for wrong in ["../secret", "public/../../secret", "/secret", "public//chain-of-trust.json", "./public"] {
+    let ours = artifacts.file(&name("public/chain-of-trust.json")).unwrap_err();
+    assert_eq!(ours.reason, RefusedReason::Reserved);
+    for wrong in ["../secret", "public/../../secret", "/secret", "public//report.json", "./public"] {
         let refused = artifacts.file(&name(wrong)).unwrap_err();
         assert!(matches!(refused.reason, RefusedReason::Name(_)), "{wrong}: {refused}");
     }

@@ -1,5 +1,7 @@
 //! What the demo runs, and what has to come of it: one table.
 
+use crate::cli::stored::hex;
+use scriptworker_core::cot::{CLASSIC_NAME, CURRENT_NAME, CURRENT_SIGNATURE_NAME};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -49,6 +51,8 @@ pub(super) enum Content {
     Lines(&'static [&'static str]),
     /// Nothing of its own: it leads to another artifact.
     Link,
+    /// A part of an attestation: [`super::signatures`] looks at it.
+    Signed,
 }
 
 impl Content {
@@ -57,21 +61,29 @@ impl Content {
     }
 }
 
-/// Bytes in hexadecimal, as digests are written.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn artifact(name: &'static str, content_type: &'static str, content: Content) -> ExpectedArtifact {
     ExpectedArtifact { name, content_type, content }
 }
 
-/// A run that leaves a log, the link to it, and `more`.
-fn run(outcome: &'static str, log: Content, more: Vec<ExpectedArtifact>) -> ExpectedRun {
+/// A run that leaves a log, the link to it, `more`, and an attestation in these forms.
+fn run(outcome: &'static str, log: Content, more: Vec<ExpectedArtifact>, forms: &[Form]) -> ExpectedRun {
     let mut artifacts = vec![artifact(LOG, "text/plain", log), artifact(LINK, "text/plain", Content::Link)];
     artifacts.extend(more);
+    artifacts.extend(forms.iter().map(|(name, media_type)| artifact(name, media_type, Content::Signed)));
     ExpectedRun { outcome, artifacts }
 }
+
+/// A part of an attestation: name and type.
+type Form = (&'static str, &'static str);
+
+/// Both forms: after an end of the script's own.
+const BOTH: &[Form] = &[
+    (CURRENT_NAME, "application/json"),
+    (CURRENT_SIGNATURE_NAME, "application/binary"),
+    (CLASSIC_NAME, "text/plain"),
+];
+/// The classic form: after a time-out.
+const CLASSIC: &[Form] = &[(CLASSIC_NAME, "text/plain")];
 
 /// Everything that `build` makes besides its log.
 fn built() -> Vec<ExpectedArtifact> {
@@ -89,8 +101,8 @@ fn built() -> Vec<ExpectedArtifact> {
 /// Both runs of `retry`.
 fn retried() -> Vec<ExpectedRun> {
     vec![
-        run("exception intermittent-task", Content::of(b"not this time\nexit code: 7\n"), Vec::new()),
-        run("completed", Content::of(b"run 1 works\nexit code: 0\n"), Vec::new()),
+        run("exception intermittent-task", Content::of(b"not this time\nexit code: 7\n"), Vec::new(), BOTH),
+        run("completed", Content::of(b"run 1 works\nexit code: 0\n"), Vec::new(), BOTH),
     ]
 }
 
@@ -108,22 +120,22 @@ pub(super) fn cases() -> Vec<Case> {
         case(
             "build",
             "makes text, JSON and binary files in nested directories",
-            "5 artifacts byte by byte, log",
-            vec![run("completed", Content::of(b"building\nbuilt\nexit code: 0\n"), built())],
+            "5 artifacts byte by byte, log, signatures",
+            vec![run("completed", Content::of(b"building\nbuilt\nexit code: 0\n"), built(), BOTH)],
         ),
         case(
             "fail",
             "its script leaves with 1",
-            "log",
-            vec![run("failed", Content::of(b"this cannot work\nexit code: 1\n"), Vec::new())],
+            "log, signatures",
+            vec![run("failed", Content::of(b"this cannot work\nexit code: 1\n"), Vec::new(), BOTH)],
         ),
         Case {
             payload: json!({ "behaviour": "slow", "maxRunTime": 2 }),
             ..case(
                 "slow",
                 "may take 2 s, wants an hour and ignores SIGTERM",
-                "time limit in the log",
-                vec![run("failed", Content::Lines(SLOW_LOG), Vec::new())],
+                "time limit in the log, signature",
+                vec![run("failed", Content::Lines(SLOW_LOG), Vec::new(), CLASSIC)],
             )
         },
         Case {
@@ -141,18 +153,24 @@ pub(super) fn cases() -> Vec<Case> {
                 "malformed",
                 "its maxRunTime is no number",
                 "explanation in the log",
-                vec![run("exception malformed-payload", Content::Lines(MALFORMED_LOG), Vec::new())],
+                vec![run("exception malformed-payload", Content::Lines(MALFORMED_LOG), Vec::new(), &[])],
             )
         },
-        case("retry", "its script leaves with 7 the first time: try again", "logs of both runs", retried()),
+        case(
+            "retry",
+            "its script leaves with 7 the first time: try again",
+            "logs of both runs, signatures",
+            retried(),
+        ),
         case(
             "flood",
             "writes 50 MiB into its log",
-            "length and SHA-256 of the log",
+            "length and SHA-256 of the log, signatures",
             vec![run(
                 "completed",
                 Content::Bytes { size: FLOOD_SIZE, sha256: FLOOD_SHA256.to_owned() },
                 Vec::new(),
+                BOTH,
             )],
         ),
     ]

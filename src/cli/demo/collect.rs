@@ -1,21 +1,14 @@
 //! Gathers what became of the tasks: from the queue, from its storage and from `/proc`.
 
-use super::cases::hex;
-use super::compare::{Found, FoundArtifact, FoundContent, FoundRun};
+use super::compare::{Found, FoundArtifact, FoundRun};
 use super::observe;
+use crate::cli::stored::copy_out;
 use crate::embedded_queue::{EmbeddedQueue, StoredArtifact};
-use crate::fsio;
-use flate2::read::GzDecoder;
 use scriptworker_core::ids::{RunId, RunKey, TaskId};
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 use std::fs::{self, File};
-use std::io::{self, Read, Write as _};
-use std::path::{Component, Path};
-
-/// How much of an artifact is kept as text.
-const TEXT: usize = 64 * 1024;
-const CHUNK: usize = 64 * 1024;
+use std::io;
+use std::path::Path;
 
 /// What became of a task. Leaves decoded copies of its artifacts in `dir`.
 pub(super) fn collect(queue: &EmbeddedQueue, task_id: &TaskId, status: &Value, dir: &Path) -> Found {
@@ -39,41 +32,8 @@ fn key(task_id: &TaskId, number: u64) -> Option<RunKey> {
 }
 
 fn read(artifact: &StoredArtifact, dir: &Path) -> FoundArtifact {
-    let content = match (artifact.storage_type, &artifact.path) {
-        ("link", _) => FoundContent::Link,
-        (_, None) => FoundContent::Unreadable("nothing was uploaded".to_owned()),
-        (_, Some(path)) => {
-            let gzip = artifact.content_encoding.as_deref() == Some("gzip");
-            decode(path, gzip, dir, &artifact.name)
-                .unwrap_or_else(|error| FoundContent::Unreadable(error.to_string()))
-        }
-    };
+    let content = copy_out(artifact, dir);
     FoundArtifact { name: artifact.name.clone(), content_type: artifact.content_type.clone(), content }
-}
-
-/// Decodes a stored file into `dir/name`, measuring it on the way.
-fn decode(stored: &Path, gzip: bool, dir: &Path, name: &str) -> io::Result<FoundContent> {
-    let name = Path::new(name);
-    if !name.components().all(|part| matches!(part, Component::Normal(_))) {
-        return Err(io::Error::other("its name leads out of its directory"));
-    }
-    let copy = dir.join(name);
-    fsio::create_dir_all(copy.parent().unwrap_or(dir))?;
-    let mut copy = fsio::create_new(&copy, 0o644)?;
-    let file = File::open(stored)?;
-    let mut source: Box<dyn Read> = if gzip { Box::new(GzDecoder::new(file)) } else { Box::new(file) };
-    let (mut size, mut digest, mut text) = (0u64, Sha256::new(), Vec::new());
-    let mut chunk = vec![0; CHUNK];
-    loop {
-        let count = source.read(&mut chunk)?;
-        let Some(bytes @ [_, ..]) = chunk.get(..count) else { break };
-        copy.write_all(bytes)?;
-        digest.update(bytes);
-        text.extend(bytes.iter().take(TEXT.saturating_sub(text.len())));
-        size = size.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
-    }
-    let text = String::from_utf8_lossy(&text).into_owned();
-    Ok(FoundContent::Bytes { size, sha256: hex(&digest.finalize()), text })
 }
 
 /// The processes that belong to a task's script, by the `TASK_ID` in their environment: children that it left behind

@@ -1,6 +1,7 @@
 //! What was found, and how it differs from what was expected.
 
 use super::cases::{Case, Content, ExpectedArtifact, ExpectedRun};
+use crate::cli::stored::FoundContent;
 use std::fmt;
 
 /// What became of a task.
@@ -36,17 +37,6 @@ pub(super) struct FoundArtifact {
     pub(super) content: FoundContent,
 }
 
-/// What an artifact holds, decoded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum FoundContent {
-    /// Bytes; `text` is their beginning.
-    Bytes { size: u64, sha256: String, text: String },
-    /// A link to another artifact.
-    Link,
-    /// Not even readable, for this reason.
-    Unreadable(String),
-}
-
 /// One way in which a task differs from what was expected of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Difference {
@@ -57,6 +47,8 @@ pub(super) enum Difference {
     Bytes { run: usize, name: String, expected: String, found: String },
     Line { run: usize, name: String, line: String },
     Kind { run: usize, name: String, found: String },
+    Signature { run: usize, name: String, by: &'static str, said: String },
+    Stated { run: usize, expected: usize, found: usize },
     NeverAlive,
     StillAlive(Vec<u32>),
 }
@@ -75,6 +67,10 @@ impl fmt::Display for Difference {
             }
             Self::Line { run, name, line } => write!(f, "run {run}: {name} does not say {line:?}"),
             Self::Kind { run, name, found } => write!(f, "run {run}: {name} is {found}"),
+            Self::Signature { run, name, by, said } => write!(f, "run {run}: {by} refuses {name}: {said}"),
+            Self::Stated { run, expected, found } => {
+                write!(f, "run {run}: {found} of {expected} artifacts are stated as they are")
+            }
             Self::NeverAlive => write!(f, "no process of its script was seen before it was cancelled"),
             Self::StillAlive(pids) => write!(f, "processes of its script are still alive: {pids:?}"),
         }
@@ -131,7 +127,7 @@ fn compare_artifact(run: usize, wanted: &ExpectedArtifact, found: &FoundArtifact
         all.push(Difference::ContentType { run, name: name(), expected, found });
     }
     match (&wanted.content, &found.content) {
-        (Content::Link, FoundContent::Link) => {}
+        (Content::Link, FoundContent::Link) | (Content::Signed, FoundContent::Bytes { .. }) => {}
         (
             Content::Bytes { size, sha256 },
             FoundContent::Bytes { size: found_size, sha256: found_sha256, .. },
@@ -175,6 +171,7 @@ mod tests {
             Content::Bytes { size, sha256 } => {
                 FoundContent::Bytes { size: *size, sha256: sha256.clone(), text: String::new() }
             }
+            Content::Signed => FoundContent::Bytes { size: 64, sha256: String::new(), text: String::new() },
             Content::Lines(lines) => FoundContent::Bytes {
                 size: 0,
                 sha256: String::new(),

@@ -1,15 +1,13 @@
 //! The queue, the directory and the worker process of one demo.
 
-use crate::embedded_queue::{ClientGrant, EmbeddedQueue, Options, StartError};
+use super::keys::{self, KeysError};
+use crate::embedded_queue::{ClientGrant, EmbeddedQueue, Options, StartError, new_task_id};
 use crate::fsio;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{SecondsFormat, Utc};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use scriptworker_core::ids::{InvalidId, TaskId};
-use scriptworker_core::scope::Scope;
-use scriptworker_core::secret::Secret;
+use scriptworker_core::ed25519::PublicKey;
+use scriptworker_core::ids::{InvalidId, TaskId, TaskQueueId};
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -34,10 +32,14 @@ pub(super) enum SiteError {
     NotEmpty(PathBuf),
     #[error("the path {} is not UTF-8, so no configuration can hold it", .0.display())]
     NotUtf8(PathBuf),
+    #[error(transparent)]
+    Name(#[from] InvalidId),
     #[error("start the queue: {0}")]
     Queue(#[from] StartError),
     #[error("write the configuration: {0}")]
     Config(#[from] serde_yaml_ng::Error),
+    #[error("make keys: {0}")]
+    Keys(#[from] KeysError),
     #[error("start the worker: {0}")]
     Worker(#[source] io::Error),
 }
@@ -67,7 +69,7 @@ impl Places {
             return Err(SiteError::NotUtf8(root));
         }
         let places = Self { root };
-        for dir in [places.worker(), places.tasks(), places.storage()] {
+        for dir in [places.worker(), places.tasks(), places.storage(), places.keys(), places.gpg_home()] {
             fsio::create_dir_all(&dir).map_err(at("create", &dir))?;
         }
         Ok(places)
@@ -92,6 +94,21 @@ impl Places {
 
     pub(super) fn log(&self) -> PathBuf {
         self.worker().join("log/worker.log")
+    }
+
+    /// The keys that the worker signs with.
+    pub(super) fn keys(&self) -> PathBuf {
+        self.root.join("keys")
+    }
+
+    /// The keyrings in which others find them.
+    pub(super) fn keyrings(&self) -> PathBuf {
+        self.keys().join("keyrings")
+    }
+
+    /// Where gpg keeps what it knows, when it is asked.
+    pub(super) fn gpg_home(&self) -> PathBuf {
+        self.root.join("gpg")
     }
 
     /// What the worker says before it has a log.
@@ -125,16 +142,9 @@ pub(super) struct Site {
 impl Site {
     /// Starts both.
     pub(super) fn start(places: &Places) -> Result<Self, SiteError> {
-        let token = uuid::Uuid::new_v4().simple().to_string();
-        let scopes = [
-            format!("queue:claim-work:{PROVISIONER}/{WORKER_TYPE}"),
-            format!("queue:worker-id:{WORKER_GROUP}/{WORKER_ID}"),
-        ];
-        let client = ClientGrant {
-            client_id: CLIENT.to_owned(),
-            access_token: Secret::new(token.clone()),
-            scopes: scopes.iter().filter_map(|scope| Scope::parse(scope).ok()).collect(),
-        };
+        let pool = TaskQueueId::from_parts(PROVISIONER, WORKER_TYPE)?;
+        let client = ClientGrant::of_worker(CLIENT, &pool, WORKER_GROUP, WORKER_ID);
+        let token = client.access_token.clone();
         let queue = EmbeddedQueue::start(Options {
             clients: vec![client],
             claim_timeout: Duration::from_secs(60),
@@ -143,7 +153,8 @@ impl Site {
             storage_dir: Some(places.storage()),
             ..Options::default()
         })?;
-        let config = serde_yaml_ng::to_string(&config(places, &queue.root_url(), &token))?;
+        let public = keys::make(places)?;
+        let config = serde_yaml_ng::to_string(&config(places, &queue.root_url(), token.expose(), &public))?;
         for (path, text, mode) in
             [(places.config(), config.as_str(), 0o600), (places.script(), SCRIPT, 0o644)]
         {
@@ -155,7 +166,7 @@ impl Site {
 
     /// Makes a task with this payload.
     pub(super) fn create_task(&self, name: &str, story: &str, payload: &Value) -> Result<TaskId, TaskError> {
-        let id = TaskId::parse(&URL_SAFE_NO_PAD.encode(uuid::Uuid::new_v4().as_bytes()))?;
+        let id = new_task_id()?;
         let now = Utc::now();
         let date =
             |hours| (now + chrono::Duration::hours(hours)).to_rfc3339_opts(SecondsFormat::Millis, true);
@@ -188,7 +199,7 @@ pub(super) enum TaskError {
 }
 
 /// The worker's configuration: like one of production, but quick to notice a cancelled task.
-fn config(places: &Places, root_url: &str, token: &str) -> Value {
+fn config(places: &Places, root_url: &str, token: &str, public: &PublicKey) -> Value {
     let worker = places.worker();
     json!({
         "taskcluster_root_url": root_url,
@@ -208,7 +219,12 @@ fn config(places: &Places, root_url: &str, token: &str) -> Value {
         "poll_interval": 0,
         "kill_grace": 1,
         "shutdown_timeout": 5,
-        "sign_chain_of_trust": false,
+        "cot_signature_scheme": "both",
+        "ed25519_private_key_path": places.keys().join(keys::SEED),
+        "ed25519_public_keys": { keys::IMPLEMENTATION: [public] },
+        "privkey_path": places.keys().join(keys::SECRET),
+        "pubkey_path": places.keys().join(keys::PUBLIC),
+        "base_gpg_home_dir": places.keyrings(),
     })
 }
 

@@ -20,12 +20,12 @@ enum Wish {
 }
 
 /// Signals that are caught: none of them ends the process any more.
-pub(super) struct Signals(Vec<(Signal, &'static str, Wish)>);
+pub(in crate::cli) struct Signals(Vec<(Signal, &'static str, Wish)>);
 
 impl Signals {
     /// Catches them. What comes before [`Signals::pass_on`] is kept, so the earlier the better: as process 1 of a
     /// container, a worker that has not caught a signal does not even notice it.
-    pub(super) fn catch() -> io::Result<Self> {
+    pub(in crate::cli) fn catch() -> io::Result<Self> {
         [
             (SignalKind::terminate(), "SIGTERM", Wish::Life(Life::Terminate)),
             (SignalKind::interrupt(), "SIGINT", Wish::Life(Life::Terminate)),

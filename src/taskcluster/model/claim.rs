@@ -1,6 +1,6 @@
 //! Claims and their renewals.
 
-use super::super::call::parse_value;
+use super::super::call::parse_text;
 use super::super::credentials::Credentials;
 use super::super::error::SchemaError;
 use super::task::Status;
@@ -8,6 +8,7 @@ use scriptworker_core::ids::{RunId, RunKey, TaskId, WorkerGroup, WorkerId};
 use scriptworker_core::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -20,12 +21,11 @@ pub(crate) struct WorkRequest<'a> {
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct ClaimedWork {
-    pub(crate) tasks: Vec<Value>,
+    pub(crate) tasks: Vec<Box<RawValue>>,
 }
 
 /// A run that is ours until `taken_until`.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone)]
 pub struct Claim {
     /// The task's status right after the claim; its task id is the task's.
     pub status: Status,
@@ -39,6 +39,8 @@ pub struct Claim {
     pub taken_until: UnixMillis,
     /// The task definition, whole and unchecked.
     pub task: Value,
+    /// The same, exactly as it was written.
+    pub definition: Box<RawValue>,
     /// What to make all calls about this run with, until the first renewal.
     pub credentials: Credentials,
 }
@@ -64,20 +66,70 @@ impl Claim {
     }
 
     /// Reads one claim of a list by itself.
-    pub(crate) fn read(value: &Value) -> Result<Self, Box<BadClaim>> {
-        parse_value(value).map_err(|problem| {
-            let part = |pointer| value.pointer(pointer);
-            let run = part("/status/taskId").zip(part("/runId")).and_then(|(task_id, run_id)| {
-                let task_id = TaskId::deserialize(task_id).ok()?;
-                Some(RunKey { task_id, run_id: RunId::deserialize(run_id).ok()? })
-            });
-            Box::new(BadClaim {
-                problem,
-                run,
-                taken_until: part("/takenUntil").and_then(|date| UnixMillis::deserialize(date).ok()),
-                credentials: part("/credentials").and_then(|text| Credentials::deserialize(text).ok()),
-            })
-        })
+    pub(crate) fn read(text: &RawValue) -> Result<Self, Box<BadClaim>> {
+        let read = parse_text::<Members>(text.get()).and_then(|members| {
+            let task = parse_text(members.task.get()).map_err(|error| error.below("task"))?;
+            let Members {
+                status,
+                run_id,
+                worker_group,
+                worker_id,
+                taken_until,
+                task: definition,
+                credentials,
+            } = members;
+            Ok(Self { status, run_id, worker_group, worker_id, taken_until, task, definition, credentials })
+        });
+        read.map_err(|problem| Box::new(BadClaim::with(problem, text)))
+    }
+}
+
+/// A claim as it is on the wire.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Members {
+    status: Status,
+    run_id: RunId,
+    worker_group: String,
+    worker_id: String,
+    taken_until: UnixMillis,
+    task: Box<RawValue>,
+    credentials: Credentials,
+}
+
+/// Those members of a claim that a report needs, each by itself: whatever else is wrong, they may be right.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Parts<'a> {
+    #[serde(borrow)]
+    status: Option<&'a RawValue>,
+    #[serde(borrow)]
+    run_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    taken_until: Option<&'a RawValue>,
+    #[serde(borrow)]
+    credentials: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TaskIdOnly {
+    task_id: TaskId,
+}
+
+impl BadClaim {
+    fn with(problem: SchemaError, text: &RawValue) -> Self {
+        fn part<'a, T: Deserialize<'a>>(text: Option<&'a RawValue>) -> Option<T> {
+            serde_json::from_str(text?.get()).ok()
+        }
+        let parts: Parts<'_> = part(Some(text)).unwrap_or_default();
+        let task_id = part(parts.status).map(|TaskIdOnly { task_id }| task_id);
+        Self {
+            problem,
+            run: task_id.zip(part(parts.run_id)).map(|(task_id, run_id)| RunKey { task_id, run_id }),
+            taken_until: part(parts.taken_until),
+            credentials: part(parts.credentials),
+        }
     }
 }
 
@@ -112,14 +164,47 @@ mod tests {
             "takenUntil": "2026-11-23T16:11:24.047Z",
             "credentials": {"clientId": "c", "accessToken": "canary", "certificate": "{}"},
         });
-        let bad = Claim::read(&value).unwrap_err();
+        let read = |value: Value| Claim::read(&serde_json::value::to_raw_value(&value).unwrap()).unwrap_err();
+        let bad = read(value);
         assert_eq!(bad.run.as_ref().unwrap().to_string(), "Ypg6xKhKRU-pnkwylNQrMw/3");
         assert_eq!(bad.credentials.as_ref().unwrap().client_id, "c");
         assert!(bad.taken_until.is_some());
         assert_eq!(bad.problem.path, "status");
         assert!(!format!("{bad} {bad:?}").contains("canary"));
 
-        let bad = Claim::read(&json!({"runId": -1, "status": 1, "credentials": []})).unwrap_err();
+        let bad = read(json!({"runId": -1, "status": 1, "credentials": []}));
         assert_eq!((bad.run, bad.taken_until, bad.credentials), (None, None, None));
+        assert_eq!(read(json!([])).run, None);
+    }
+
+    fn claim_of(task: &str) -> Result<Claim, Box<BadClaim>> {
+        let text = format!(
+            r#"{{"status": {{"taskId": "Ypg6xKhKRU-pnkwylNQrMw", "provisionerId": "p", "workerType": "w",
+                "schedulerId": "-", "taskGroupId": "Ypg6xKhKRU-pnkwylNQrMw", "deadline": "2026-11-23T16:11:24.047Z",
+                "expires": "2026-11-23T16:11:24.047Z", "retriesLeft": 5, "state": "running", "runs": []}},
+                "runId": 3, "workerGroup": "g", "workerId": "i", "takenUntil": "2026-11-23T16:11:24.047Z",
+                "task": {task},
+                "credentials": {{"clientId": "c", "accessToken": "canary", "certificate": "{{}}"}}}}"#
+        );
+        Claim::read(serde_json::from_str(&text).unwrap())
+    }
+
+    #[test]
+    fn the_definition_is_kept_as_it_was_written() {
+        let task = r#"{ "b": 1.50, "a": 123456789012345678901 }"#;
+        let claim = claim_of(task).unwrap();
+        assert_eq!(claim.definition.get(), task);
+        assert_eq!(claim.task["b"], 1.5);
+    }
+
+    /// JSON that cannot be read costs its own task, and neither the others of the answer nor the report.
+    #[test]
+    fn a_definition_that_cannot_be_read_is_reported() {
+        for (task, place) in [(r#"{"a": "\ud800"}"#, "task"), (r#"{"a": {"b": 1e400}}"#, "task")] {
+            let bad = claim_of(task).unwrap_err();
+            assert!(bad.problem.path.starts_with(place), "{bad}");
+            assert_eq!(bad.run.as_ref().unwrap().to_string(), "Ypg6xKhKRU-pnkwylNQrMw/3");
+            assert!(bad.credentials.is_some());
+        }
     }
 }

@@ -82,7 +82,8 @@ fn who_waits_loses_nothing_and_leaves_room_for_those_who_cannot_wait() {
     let piece = MOST_BULK / 4;
     let all: Vec<Arc<str>> = ('a'..='z').map(|letter| line(letter, piece)).collect();
     std::thread::scope(|scope| {
-        let pushing = scope.spawn(|| all.iter().for_each(|lines| outlet.push(lines, Full::Wait, Haste::Soon)));
+        let pushing =
+            scope.spawn(|| all.iter().for_each(|lines| outlet.push(lines, Full::Wait, Haste::Soon)));
         for _ in 0..10 {
             begun.recv_timeout(PATIENCE).unwrap();
             assert!(outlet.0.lock().bytes <= MOST_BULK);

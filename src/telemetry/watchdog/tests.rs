@@ -83,6 +83,7 @@ fn the_budgets_are_those_of_messages_that_exist() {
     for (name, seconds) in [
         (type_name::<claims::SendReport>(), Some(300)),
         (type_name::<upload::UploadArtifacts>(), Some(3600)),
+        (type_name::<upload::Attest>(), Some(3600)),
         (type_name::<script::Prepare>(), Some(300)),
         (type_name::<script::CleanUp>(), Some(300)),
         (type_name::<script::StartScript>(), Some(10)),

@@ -25,15 +25,38 @@ fn forms(secret: &str) -> Vec<(&'static str, String)> {
         ("hexadecimal", hex.to_uppercase()),
         ("hexadecimal in small letters", hex),
     ];
-    // in the middle of something, base64 has three faces; letters that depend on the neighbours are left out
+    forms.extend(base64_faces(secret.as_bytes()));
+    forms
+}
+
+/// In the middle of something, base64 has three faces; letters that depend on the neighbours are left out.
+fn base64_faces(secret: &[u8]) -> Vec<(&'static str, String)> {
+    let mut faces = Vec::new();
     for before in 0..3 {
-        let text = [&vec![b'x'; before][..], secret.as_bytes()].concat();
+        let text = [&vec![b'x'; before][..], secret].concat();
         let (from, until) = ((before * 8).div_ceil(6), text.len() * 8 / 6);
         for (name, engine) in [("base64", &STANDARD_NO_PAD), ("base64 for URLs", &URL_SAFE_NO_PAD)] {
-            forms.push((name, engine.encode(&text)[from..until].to_owned()));
+            faces.push((name, engine.encode(&text)[from..until].to_owned()));
         }
     }
-    forms
+    faces
+}
+
+/// The form in which the bytes hold a secret that is no text, if they do.
+pub(super) fn find_key(bytes: &[u8], secret: &[u8]) -> Option<&'static str> {
+    let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+    let debug = format!("{secret:?}");
+    let percent = percent_encoding::percent_encode(secret, NON_ALPHANUMERIC).to_string();
+    let mut forms = vec![
+        ("raw", secret.to_vec()),
+        ("in a debug text", debug.trim_matches(['[', ']']).as_bytes().to_vec()),
+        ("URL-encoded", percent.into_bytes()),
+        ("hexadecimal", hex.to_uppercase().into_bytes()),
+        ("hexadecimal in small letters", hex.into_bytes()),
+    ];
+    forms.extend(base64_faces(secret).into_iter().map(|(name, form)| (name, form.into_bytes())));
+    let holds = |form: &[u8]| bytes.windows(form.len()).any(|window| window == form);
+    forms.into_iter().find(|(_, form)| holds(form)).map(|(name, _)| name)
 }
 
 fn lower_escapes(text: &str) -> String {
@@ -68,4 +91,18 @@ fn every_form_is_found_and_nothing_else() {
     }
     assert_eq!(find("a/b+c=d \"e\" ä\n012345678".as_bytes(), secret), None);
     assert_eq!(find(b"", secret), None);
+}
+
+#[test]
+fn every_form_of_a_key_is_found_and_nothing_else() {
+    let key: Vec<u8> = (200..232).collect();
+    let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+    for text in [key.clone(), format!("{key:?}").into_bytes(), hex.into_bytes()] {
+        assert!(find_key(&[b"before", &text[..], b"behind"].concat(), &key).is_some());
+    }
+    for before in ["", "1", "12"] {
+        let text = STANDARD_NO_PAD.encode([before.as_bytes(), &key, b"after"].concat());
+        assert_eq!(find_key(text.as_bytes(), &key), Some("base64"), "{text}");
+    }
+    assert_eq!(find_key(&key[1..], &key), None);
 }

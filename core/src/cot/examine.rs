@@ -1,0 +1,146 @@
+//! How rules look at evidence. A rule asks for what it needs; what is not there yet is noted as a need, and the rule is
+//! tried again when it is.
+
+use super::evidence::{Answer, Evidence};
+use super::finding::{Finding, LinkName, Rule};
+use super::need::Need;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Why a rule did not pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// Something it needs is not known yet; the need was noted.
+    Waiting,
+    /// It rests on something that another rule has refused: there is nothing to judge.
+    Void,
+    /// Broken.
+    Broken(Box<Finding>),
+}
+
+/// What a rule, or a look at the evidence, comes to.
+pub(super) type Step<T> = Result<T, Stop>;
+
+impl From<Finding> for Stop {
+    fn from(finding: Finding) -> Self {
+        Self::Broken(Box::new(finding))
+    }
+}
+
+/// What a rule came to on one link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It holds.
+    Passed,
+    /// It holds, and something is worth knowing about how.
+    Noted(String),
+    /// It is broken.
+    Broken(Finding),
+    /// It rests on something that is refused already.
+    Void,
+}
+
+/// One pass of all rules over the evidence that there is.
+pub(super) struct Pass<'a> {
+    evidence: &'a Evidence,
+    wanted: RefCell<BTreeSet<Need>>,
+    outcomes: RefCell<BTreeMap<(LinkName, Rule), Outcome>>,
+}
+
+impl<'a> Pass<'a> {
+    pub(super) fn new(evidence: &'a Evidence) -> Self {
+        Self { evidence, wanted: RefCell::default(), outcomes: RefCell::default() }
+    }
+
+    /// The answer; if there is none yet, it becomes a need.
+    pub(super) fn ask(&self, need: &Need) -> Step<&'a Answer> {
+        self.evidence.get(need).ok_or_else(|| self.want(need))
+    }
+
+    /// What `parse` makes of the answer, kept over passes.
+    pub(super) fn parsed<T: Send + Sync + 'static>(
+        &self,
+        need: &Need,
+        parse: impl FnOnce(&Answer) -> T,
+    ) -> Step<Arc<T>> {
+        self.evidence.parsed(need, parse).ok_or_else(|| self.want(need))
+    }
+
+    fn want(&self, need: &Need) -> Stop {
+        self.wanted.borrow_mut().insert(need.clone());
+        Stop::Waiting
+    }
+
+    /// Keeps what a rule came to. True once it is decided and holds.
+    pub(super) fn record(&self, link: &LinkName, rule: Rule, step: Step<Option<String>>) -> bool {
+        let outcome = match step {
+            Ok(None) => Outcome::Passed,
+            Ok(Some(note)) => Outcome::Noted(note),
+            Err(Stop::Broken(finding)) => Outcome::Broken(*finding),
+            Err(Stop::Void) => Outcome::Void,
+            Err(Stop::Waiting) => return false,
+        };
+        let holds = matches!(outcome, Outcome::Passed | Outcome::Noted(_));
+        self.outcomes.borrow_mut().insert((link.clone(), rule), outcome);
+        holds
+    }
+
+    /// What is needed, and what was decided.
+    pub(super) fn finish(self) -> (BTreeSet<Need>, BTreeMap<(LinkName, Rule), Outcome>) {
+        (self.wanted.into_inner(), self.outcomes.into_inner())
+    }
+}
+
+/// All steps are taken, so that every need is noted in one pass; then the worst of them counts: a broken one before
+/// one that waits, a waiting one before a void one.
+pub(super) fn all<T>(steps: impl IntoIterator<Item = Step<T>>) -> Step<Vec<T>> {
+    let mut good = Vec::new();
+    let mut worst: Option<Stop> = None;
+    for step in steps {
+        match step {
+            Ok(value) => good.push(value),
+            Err(stop) => {
+                worst = match (worst, stop) {
+                    (Some(Stop::Broken(first)), _) => Some(Stop::Broken(first)),
+                    (_, Stop::Broken(finding)) => Some(Stop::Broken(finding)),
+                    (Some(Stop::Waiting), _) | (_, Stop::Waiting) => Some(Stop::Waiting),
+                    (_, Stop::Void) => Some(Stop::Void),
+                };
+            }
+        }
+    }
+    worst.map_or(Ok(good), Err)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::reason::Reason;
+    use super::*;
+
+    fn broken(reason: Reason) -> Stop {
+        Finding::new(reason).into()
+    }
+
+    #[test]
+    fn of_no_steps_all_pass() {
+        assert_eq!(all::<u8>([]), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn one_that_does_not_pass_decides_whatever_its_place() {
+        let ranks = [broken(Reason::Hash), Stop::Waiting, Stop::Void];
+        for (strong, first) in ranks.iter().enumerate() {
+            assert_eq!(all([Ok(1), Err(first.clone()), Ok(2)]), Err(first.clone()));
+            for weaker in ranks.iter().skip(strong) {
+                let both = [Err::<u8, _>(first.clone()), Err(weaker.clone())];
+                assert_eq!(all(both.clone()), Err(first.clone()));
+                assert_eq!(all(both.into_iter().rev()), Err(first.clone()));
+            }
+        }
+        assert_eq!(
+            all([Err::<u8, _>(broken(Reason::Hash)), Err(broken(Reason::Json))]),
+            Err(broken(Reason::Hash))
+        );
+    }
+}

@@ -1,0 +1,131 @@
+//! Which keys the attestations of each worker implementation may be signed with, and in which form they may come.
+
+use super::finding::Finding;
+use super::reason::Reason;
+use crate::ed25519::trust::KeyLists;
+use crate::openpgp::Keyring;
+use crate::time::UnixMillis;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// A worker implementation, such as `docker-worker`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Implementation(String);
+
+impl Implementation {
+    /// The one that this worker is.
+    pub const SCRIPTWORKER: &'static str = "scriptworker";
+
+    /// One by its name.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self(name.into())
+    }
+
+    /// Its name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it is a scriptworker.
+    pub fn is_scriptworker(&self) -> bool {
+        self.0 == Self::SCRIPTWORKER
+    }
+}
+
+impl fmt::Display for Implementation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The form of an attestation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Form {
+    /// `public/chain-of-trust.json` with an ed25519 signature beside it.
+    Ed25519,
+    /// `public/chainOfTrust.json.asc`, clear-signed with OpenPGP.
+    #[serde(rename = "openpgp")]
+    OpenPgp,
+}
+
+impl Form {
+    /// The artifact that holds the body.
+    pub const fn document(self) -> &'static str {
+        match self {
+            Self::Ed25519 => "public/chain-of-trust.json",
+            Self::OpenPgp => "public/chainOfTrust.json.asc",
+        }
+    }
+
+    /// The artifact that holds the signature, where it stands apart.
+    pub const fn signature(self) -> Option<&'static str> {
+        match self {
+            Self::Ed25519 => Some("public/chain-of-trust.json.sig"),
+            Self::OpenPgp => None,
+        }
+    }
+}
+
+/// All keys, and whether signatures are checked at all (`verify_cot_signature`).
+#[derive(Debug, Default)]
+pub struct Keys {
+    /// By implementation.
+    pub openpgp: BTreeMap<Implementation, Keyring>,
+    /// By implementation.
+    pub ed25519: KeyLists,
+    /// False: bodies are read, whoever signed them.
+    pub check: bool,
+}
+
+impl Keys {
+    /// The body of a clear-signed attestation, once a key of the implementation signed it.
+    pub fn clear_signed(
+        &self,
+        implementation: &Implementation,
+        document: &[u8],
+        at: UnixMillis,
+    ) -> Result<(Vec<u8>, String), Finding> {
+        let nobody =
+            || Finding::new(Reason::UnknownKey).because(format!("there is no keyring for {implementation}"));
+        let keyring = self.openpgp.get(implementation).ok_or_else(nobody)?;
+        match keyring.verify_clear_signed(document, at) {
+            Ok(signed) => Ok((signed.text, format!("OpenPGP key {}", signed.signature.signer))),
+            Err(refusal) => {
+                let elsewhere = self.openpgp.iter().find(|(other, keyring)| {
+                    *other != implementation && keyring.verify_clear_signed(document, at).is_ok()
+                });
+                let reason = match elsewhere {
+                    Some(_) if refusal.code() == Reason::UnknownKey.code() => Reason::WrongKeyClass,
+                    _ => of_code(refusal.code()),
+                };
+                let finding = Finding::new(reason).because(refusal);
+                Err(match elsewhere {
+                    Some((other, _)) => finding.expected(implementation).found(format!("a key of {other}")),
+                    None => finding,
+                })
+            }
+        }
+    }
+
+    /// That a key of the implementation signed these bytes; which.
+    pub fn detached(
+        &self,
+        implementation: &Implementation,
+        document: &[u8],
+        signature: &[u8],
+        at: UnixMillis,
+    ) -> Result<String, Finding> {
+        match self.ed25519.verify(implementation.as_str(), document, signature, at) {
+            Ok(signed) => Ok(format!("ed25519 key {}", signed.key())),
+            Err(refusal) => Err(Finding::new(of_code(refusal.code())).because(refusal)),
+        }
+    }
+}
+
+/// The reason of a code that the key side gives. All of theirs are ours, too (a test compares them).
+fn of_code(code: &str) -> Reason {
+    Reason::from_code(code).unwrap_or(Reason::Signature)
+}

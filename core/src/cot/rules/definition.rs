@@ -1,0 +1,78 @@
+//! Whether the definition that the worker signed is the one that the queue has (cot-attacks.md 57 and 63).
+
+use crate::cot::finding::Finding;
+use crate::cot::reason::Reason;
+use crate::cot::task::Definition;
+use crate::json::Comparison;
+use serde_json::Value;
+
+/// What the queue itself may have changed since, or tells in two ways.
+const BY_QUEUE: [&str; 3] = ["priority", "projectId", "taskQueueId"];
+
+/// The rule.
+pub(in crate::cot) fn check(signed: &Value, queue: &Definition) -> Result<(), Finding> {
+    let signed = Definition::from_value(signed.clone())
+        .map_err(|finding| Finding::new(Reason::TaskDefinition).at("the signed task").because(finding))?;
+    if signed.pool() != queue.pool() {
+        let finding = Finding::new(Reason::TaskDefinition).at("task.taskQueueId");
+        return Err(finding.expected(queue.pool()).found(signed.pool()));
+    }
+    let strip = |task: &Definition| {
+        let mut whole = task.whole().clone();
+        for key in BY_QUEUE.iter().chain(&["provisionerId", "workerType"]) {
+            whole.remove(*key);
+        }
+        Value::Object(whole)
+    };
+    match Comparison::FULL.first(&strip(queue), &strip(&signed)) {
+        None => Ok(()),
+        Some(difference) => Err(Finding::new(Reason::TaskDefinition)
+            .at(format!("task.{}", difference.path))
+            .because(difference)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn task() -> Value {
+        json!({
+            "provisionerId": "p", "workerType": "w", "taskGroupId": "Ypg6xKhKRU-pnkwylNQrMw", "priority": "low",
+            "created": "2026-11-25T20:00:00.000Z", "payload": {"a": [1, {"b": 2}]}, "scopes": ["x"],
+        })
+    }
+
+    fn check_changed(change: impl Fn(&mut Value)) -> Result<(), Reason> {
+        let mut signed = task();
+        change(&mut signed);
+        let mut queue = task();
+        queue["taskQueueId"] = json!("p/w");
+        queue["projectId"] = json!("none");
+        check(&signed, &Definition::from_value(queue).unwrap()).map_err(|finding| finding.reason)
+    }
+
+    #[test]
+    fn row_138_and_row_139_what_the_queue_changes_is_no_difference() {
+        assert_eq!(check_changed(|_| {}), Ok(()));
+        assert_eq!(check_changed(|task| task["priority"] = json!("highest")), Ok(()));
+        assert_eq!(check_changed(|task| task["projectId"] = json!("other")), Ok(()));
+        assert_eq!(check_changed(|task| drop(task.as_object_mut().unwrap().remove("priority"))), Ok(()));
+    }
+
+    #[test]
+    fn row_057_everything_else_is_one_and_its_place_is_named() {
+        let refused = Err(Reason::TaskDefinition);
+        assert_eq!(check_changed(|task| task["payload"]["a"][1]["b"] = json!(3)), refused);
+        assert_eq!(check_changed(|task| task["scopes"] = json!(["x", "y"])), refused);
+        assert_eq!(check_changed(|task| task["new"] = json!(null)), refused);
+        assert_eq!(check_changed(|task| task["workerType"] = json!("v")), refused);
+        assert_eq!(check_changed(|task| drop(task.as_object_mut().unwrap().remove("scopes"))), refused);
+        assert_eq!(check_changed(|task| drop(task.as_object_mut().unwrap().remove("created"))), refused);
+        let mut signed = task();
+        signed["payload"]["a"][1]["b"] = json!(3);
+        let finding = check(&signed, &Definition::from_value(task()).unwrap()).unwrap_err();
+        assert_eq!(finding.place.as_deref(), Some("task.payload.a[1].b"));
+    }
+}

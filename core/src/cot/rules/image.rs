@@ -1,0 +1,134 @@
+//! Whether the image that a docker-worker task ran in is accepted, or traced to the task that made it
+//! (chain-of-trust.md 5.4 and 6.5).
+
+use crate::cot::attested::Attested;
+use crate::cot::examine::Step;
+use crate::cot::finding::Finding;
+use crate::cot::reason::Reason;
+use crate::cot::role::RuleSet;
+use crate::cot::task::Definition;
+use crate::digest::{Digest, HashAlgorithm};
+use crate::ids::TaskId;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What the policy says about images.
+pub(in crate::cot) struct ImageRules<'a> {
+    pub(in crate::cot) rule_set: RuleSet,
+    /// Types of tasks that may run in images that no task made; all of them when it has `any`.
+    pub(in crate::cot) prebuilt: &'a BTreeSet<String>,
+    /// Digests of the images that each type of task may run in; without lists, digests do not matter.
+    pub(in crate::cot) allowed: &'a BTreeMap<String, BTreeSet<String>>,
+    /// Whether the verified task asks for restricted scopes.
+    pub(in crate::cot) privileged: bool,
+}
+
+/// Looks up what the task of an image attested.
+pub(in crate::cot) type Attestations<'a> = dyn Fn(&TaskId) -> Step<Arc<Attested>> + 'a;
+
+/// The rule.
+pub(in crate::cot) fn check(
+    rules: &ImageRules<'_>,
+    task_type: &str,
+    task: &Definition,
+    attested: &Attested,
+    attestations: &Attestations<'_>,
+) -> Step<()> {
+    match task.at(&["payload", "image"]) {
+        Some(Value::Object(image)) => {
+            let kind = image.get("type").and_then(Value::as_str);
+            match (rules.rule_set, kind) {
+                (RuleSet::Classic, _) | (RuleSet::Current, Some("task-image")) => {
+                    from_task(task, image.get("taskId"), image.get("path"), attested, attestations)
+                }
+                (RuleSet::Current, Some("indexed-image")) if rules.privileged => {
+                    Err(refused("payload.image.type")
+                        .because("an image of an index, for restricted scopes")
+                        .into())
+                }
+                (RuleSet::Current, Some("indexed-image")) => Ok(prebuilt(rules, task_type)?),
+                (RuleSet::Current, other) => Err(refused("payload.image.type")
+                    .expected("task-image or indexed-image")
+                    .found(format!("{other:?}"))
+                    .into()),
+            }
+        }
+        _ => {
+            if rules.rule_set == RuleSet::Current {
+                prebuilt(rules, task_type)?;
+            }
+            Ok(allowed(rules, task_type, attested)?)
+        }
+    }
+}
+
+fn refused(place: &str) -> Finding {
+    Finding::new(Reason::Image).at(place)
+}
+
+/// An image that a task made: the task names it as its input, and ran exactly what that task attested.
+fn from_task(
+    task: &Definition,
+    image_task: Option<&Value>,
+    path: Option<&Value>,
+    attested: &Attested,
+    attestations: &Attestations<'_>,
+) -> Step<()> {
+    const INPUT: &str = "extra.chainOfTrust.inputs.docker-image";
+    let input = task.text(&["extra", "chainOfTrust", "inputs", "docker-image"]);
+    let image_task = image_task.and_then(Value::as_str);
+    if input.is_none() || input != image_task {
+        let finding = refused("payload.image.taskId").expected(format!("{INPUT}, {input:?}"));
+        return Err(finding.found(format!("{image_task:?}")).into());
+    }
+    let id = TaskId::parse(input.unwrap_or_default()).map_err(|error| refused(INPUT).because(error))?;
+    let path = path
+        .and_then(Value::as_str)
+        .ok_or_else(|| refused("payload.image.path").expected("the name of an artifact"))?;
+    let used = attested.environment.get("imageArtifactHash").and_then(Value::as_str).ok_or_else(|| {
+        refused("environment.imageArtifactHash").expected("the digest of the image").found("nothing")
+    })?;
+    let used = Digest::parse_prefixed(used)
+        .map_err(|error| refused("environment.imageArtifactHash").because(error))?;
+    let made = attestations(&id)?.digests(path, &HashAlgorithm::ALL)?;
+    match made.get(used.algorithm()) {
+        Some(made) if *made == used => Ok(()),
+        Some(made) => Err(refused("environment.imageArtifactHash").expected(made).found(used).into()),
+        None => Err(refused("environment.imageArtifactHash")
+            .expected("a digest that the image's task attested")
+            .found(used)
+            .into()),
+    }
+}
+
+/// An image that no task of the chain made.
+fn prebuilt(rules: &ImageRules<'_>, task_type: &str) -> Result<(), Finding> {
+    if rules.prebuilt.contains("any") || rules.prebuilt.contains(task_type) {
+        return Ok(());
+    }
+    let finding = refused("payload.image").expected("an image made by a docker-image task");
+    Err(finding.because(format!("a task of type {task_type} may not run in another one")))
+}
+
+/// The list of digests, where the policy has lists. The classic rules need one for each type.
+fn allowed(rules: &ImageRules<'_>, task_type: &str, attested: &Attested) -> Result<(), Finding> {
+    let list = match (rules.allowed.get(task_type), rules.rule_set) {
+        (Some(list), _) => list,
+        (None, RuleSet::Current) => return Ok(()),
+        (None, RuleSet::Classic) => {
+            let finding = refused("payload.image").expected("an image made by a docker-image task");
+            return Err(finding.because(format!("there is no list of images for tasks of type {task_type}")));
+        }
+    };
+    let used = attested.environment.get("imageHash").and_then(Value::as_str);
+    match used {
+        Some(used) if list.contains(used) => Ok(()),
+        _ => Err(refused("environment.imageHash")
+            .expected("an image of the policy's list")
+            .found(format!("{used:?}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

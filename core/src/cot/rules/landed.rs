@@ -1,0 +1,141 @@
+//! Try pushes and pull requests, which anybody can make: no part of a chain that asks for restricted scopes may be one
+//! (chain-of-trust.md 5.6 and 6.7).
+
+use super::tree::{github, is_github, of_url};
+use crate::cot::evidence::Answer;
+use crate::cot::examine::{Pass, Step, all};
+use crate::cot::finding::Finding;
+use crate::cot::need::{GitHubObject, Need};
+use crate::cot::reason::Reason;
+use crate::cot::role::RuleSet;
+use crate::cot::task::Definition;
+use crate::source_url::{RepoUrl, SourceUrl};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// What the policy says about where tasks may come from.
+pub(in crate::cot) struct LandedRules<'a> {
+    pub(in crate::cot) rule_set: RuleSet,
+    pub(in crate::cot) prefix: &'a str,
+    /// Owners of official repositories on GitHub.
+    pub(in crate::cot) owners: &'a BTreeSet<String>,
+    /// Whether GitHub is asked if a commit is on a branch; not for private repositories, which only members write to.
+    pub(in crate::cot) ask: bool,
+}
+
+/// The rule.
+pub(in crate::cot) fn check(pass: &Pass<'_>, rules: &LandedRules<'_>, task: &Definition) -> Step<()> {
+    match rules.rule_set {
+        RuleSet::Current if is_github(task) => on_github(pass, rules, task),
+        RuleSet::Current | RuleSet::Classic => Ok(no_try(rules, task)?),
+    }
+}
+
+fn refused() -> Finding {
+    Finding::new(Reason::UntrustedSource)
+}
+
+fn no_try(rules: &LandedRules<'_>, task: &Definition) -> Result<(), Finding> {
+    let is_try = |text: &str| match rules.rule_set {
+        RuleSet::Classic => text == "try",
+        RuleSet::Current => text.contains("try"),
+    };
+    if task.scheduler() == Some("gecko-level-1") {
+        return Err(refused().at("schedulerId").found("gecko-level-1"));
+    }
+    if let Some(branch) = task.env("MH_BRANCH").filter(|branch| is_try(branch)) {
+        return Err(refused().at("payload.env.MH_BRANCH").found(branch));
+    }
+    let repository = task.source_env(rules.prefix).head_repository();
+    for (place, url) in [("the head repository", repository), ("metadata.source", task.source())] {
+        let Some(url) = url else { continue };
+        let url = SourceUrl::parse(url).map_err(|error| of_url(&error).at(place))?;
+        if url.segments().first().is_some_and(|first| is_try(first)) {
+            return Err(refused().at(place).found(url));
+        }
+    }
+    Ok(())
+}
+
+fn on_github(pass: &Pass<'_>, rules: &LandedRules<'_>, task: &Definition) -> Step<()> {
+    let tasks_for = task.tasks_for().unwrap_or_default();
+    if tasks_for.starts_with("github-pull-request") {
+        return Err(refused().at("extra.tasks_for").found(tasks_for).into());
+    }
+    if rules.owners.is_empty() {
+        return Err(Finding::new(Reason::Config).at("official_github_repos_owner").found("nothing").into());
+    }
+    let env = task.source_env(rules.prefix);
+    let mut pairs = Vec::new();
+    if let Some(repository) = env.repository() {
+        let url = RepoUrl::parse(repository).map_err(|error| of_url(&error).at("the head repository"))?;
+        let revision = env.revision().ok_or_else(|| {
+            Finding::new(Reason::Revision)
+                .at(format!("payload.env.{}_HEAD_REV", rules.prefix))
+                .found("nothing")
+        })?;
+        pairs.push(("the head repository", url.url().clone(), revision.to_owned()));
+    }
+    let source = SourceUrl::parse(task.source().unwrap_or_default())
+        .map_err(|error| of_url(&error).at("metadata.source"))?;
+    let revision = source.github_revision().map(str::to_owned).ok_or_else(|| {
+        let finding = Finding::new(Reason::Revision).at("metadata.source");
+        finding.expected("an address on GitHub with a revision").found(&source)
+    })?;
+    pairs.push(("metadata.source", source, revision));
+    let results = pairs.iter().map(|(place, url, revision)| landed(pass, rules, place, url, revision));
+    all(results).map(drop)
+}
+
+/// The commit is on a branch of an official repository.
+fn landed(
+    pass: &Pass<'_>,
+    rules: &LandedRules<'_>,
+    place: &str,
+    url: &SourceUrl,
+    revision: &str,
+) -> Step<()> {
+    let Some((owner, name)) = url.owner_and_name() else {
+        return Err(refused().at(place).expected("a repository on GitHub").found(url).into());
+    };
+    if !rules.owners.contains(owner) {
+        let owners: Vec<_> = rules.owners.iter().map(String::as_str).collect();
+        let finding = refused().at(place).expected(format!("a repository of {}", owners.join(", ")));
+        return Err(finding.found(url).into());
+    }
+    if !rules.ask {
+        return Ok(());
+    }
+    let repository = format!("{owner}/{name}");
+    let is_hash =
+        |text: &str| text.len() == 40 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let revision = if is_hash(revision) { revision.to_owned() } else { of_tag(pass, &repository, revision)? };
+    let need = Need::GitHub { repository, what: GitHubObject::BranchCommits { revision } };
+    let blank = match pass.ask(&need)? {
+        Answer::Present(page) => page.iter().all(u8::is_ascii_whitespace),
+        Answer::Absent | Answer::Stored(_) => true,
+        // a page this long tells of many branches
+        Answer::TooLarge { .. } => false,
+    };
+    if blank {
+        return Err(Finding::new(Reason::NotLanded).at(place).found(need).into());
+    }
+    Ok(())
+}
+
+/// The hash of a tag: exactly one tag has the name.
+fn of_tag(pass: &Pass<'_>, repository: &str, tag: &str) -> Step<String> {
+    let tags = github(pass, repository, GitHubObject::Tags)?;
+    let named = |entry: &&Value| entry.get("name").and_then(Value::as_str) == Some(tag);
+    let mut found = tags.as_array().into_iter().flatten().filter(named);
+    let hash = match (found.next(), found.next()) {
+        (Some(only), None) => only.pointer("/commit/sha").and_then(Value::as_str),
+        _ => None,
+    };
+    let refused = || {
+        Finding::new(Reason::Revision)
+            .at(format!("tag {tag:?} of {repository}"))
+            .expected("exactly one commit")
+    };
+    Ok(hash.map(str::to_owned).ok_or_else(refused)?)
+}

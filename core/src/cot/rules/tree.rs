@@ -1,0 +1,249 @@
+//! Whether a parent task is what the source tree's template makes of its push (chain-of-trust.md 6.3 and 6.4).
+//!
+//! The template and everything it refers to are gathered from places that the task cannot write: the tree at the
+//! revision, the push log, GitHub, and what its decision task attested. Then it is rendered again, and has to give the
+//! task that ran.
+
+mod action;
+mod comparable;
+mod facts;
+mod github;
+mod hg;
+mod projects;
+#[cfg(test)]
+mod tests;
+
+use crate::cot::chain::Link;
+use crate::cot::examine::{Pass, Step};
+use crate::cot::finding::Finding;
+use crate::cot::reason::Reason;
+use crate::cot::task::{Definition, SourceEnv};
+use crate::cot::template::{Renderer, Rendering, TemplateError};
+use crate::ids::TaskId;
+use crate::json::{DocumentKind, read_strict};
+use crate::source_url::{RepoUrl, SourceUrl, SourceUrlError, UrlFault};
+use action::OfferedAction;
+pub(in crate::cot) use facts::github;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+const TEMPLATE: &str = ".taskcluster.yml";
+
+/// Where the source trees of a product are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::cot) enum ProductType {
+    /// On a Mercurial server.
+    Hg,
+    /// On GitHub.
+    Github,
+}
+
+/// What the policy says about parent tasks of a product.
+pub(in crate::cot) struct TreeRules<'a> {
+    /// The prefix of the variables that name the source.
+    pub(in crate::cot) prefix: &'a str,
+    /// Where its trees are; with several, the decision task decides.
+    pub(in crate::cot) product_types: &'a [ProductType],
+    /// The occasions that are accepted.
+    pub(in crate::cot) tasks_for: &'a BTreeSet<String>,
+}
+
+/// A parent task, and the decision task that it goes back to; often the same.
+pub(in crate::cot) struct Parents<'a> {
+    pub(in crate::cot) parent: &'a Link,
+    pub(in crate::cot) decision: &'a Link,
+    pub(in crate::cot) prefix: &'a str,
+}
+
+/// Reads an attested document of a link.
+pub(in crate::cot) type Documents<'a> = dyn Fn(&Link, &str, DocumentKind) -> Step<Arc<[u8]>> + 'a;
+
+impl<'a> Parents<'a> {
+    fn source(&self) -> SourceEnv<'a> {
+        self.decision.task.source_env(self.prefix)
+    }
+
+    fn repository(&self) -> Result<RepoUrl, Finding> {
+        let variable = format!("payload.env.{}_HEAD_REPOSITORY", self.prefix);
+        let text = self.source().repository().ok_or_else(|| {
+            Finding::new(Reason::SourceMismatch).at(&variable).expected("a repository").found("nothing")
+        })?;
+        RepoUrl::parse(text).map_err(|error| of_url(&error).at(&variable))
+    }
+
+    /// The revision in full; only releases are known by their tag (cot-attacks.md 106).
+    fn revision(&self, tasks_for: &str) -> Result<&'a str, Finding> {
+        let revision = self.source().revision().unwrap_or_default();
+        let full = revision.len() == 40 && revision.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if full || (tasks_for == "github-release" && !revision.is_empty()) {
+            return Ok(revision);
+        }
+        let finding = Finding::new(Reason::Revision).at(format!("payload.env.{}_HEAD_REV", self.prefix));
+        Err(finding.expected("40 hexadecimal digits").found(format!("{revision:?}")))
+    }
+}
+
+/// What is wrong with an address, as a finding.
+pub(in crate::cot) fn of_url(error: &SourceUrlError) -> Finding {
+    let reason = match error.fault {
+        UrlFault::Scheme => Reason::Scheme,
+        UrlFault::NoUrl | UrlFault::User | UrlFault::Backslash | UrlFault::Tail => Reason::Url,
+        UrlFault::Port | UrlFault::HostForm | UrlFault::PathForm => Reason::UrlForm,
+    };
+    Finding::new(reason).because(error)
+}
+
+/// The rule.
+pub(in crate::cot) fn check(
+    pass: &Pass<'_>,
+    rules: &TreeRules<'_>,
+    renderer: &dyn Renderer,
+    documents: &Documents<'_>,
+    parents: &Parents<'_>,
+) -> Step<()> {
+    let task = &parents.parent.task;
+    let tasks_for = task.tasks_for().unwrap_or_default();
+    if !rules.tasks_for.contains(tasks_for) {
+        let accepted: Vec<_> = rules.tasks_for.iter().map(String::as_str).collect();
+        let finding = Finding::new(Reason::TasksFor).at("extra.tasks_for");
+        return Err(finding
+            .expected(format!("one of {}", accepted.join(", ")))
+            .found(format!("{tasks_for:?}"))
+            .into());
+    }
+    let repository = parents.repository()?;
+    let revision = parents.revision(tasks_for)?;
+    // all that is needed is asked for before anything is looked at
+    let template = facts::template(pass, &repository, revision);
+    let action = matches!(tasks_for, "action" | "pr-action");
+    let offered = if action { Some(offered(documents, parents)?) } else { None };
+    let context = facts::context(pass, rules, documents, parents, tasks_for, &repository)?;
+    let template = template?;
+    let rendered = match offered {
+        None => render(renderer, parents, template, context)?,
+        Some(offered) => {
+            let payload = hook_payload(renderer, parents, &offered, &context)?;
+            let mut hook =
+                Map::from_iter([("payload".to_owned(), payload), ("taskId".to_owned(), own(parents))]);
+            hook.insert("clientId".to_owned(), context.get("clientId").cloned().unwrap_or_default());
+            render(renderer, parents, offered.wrap(template, tasks_for), hook)?
+        }
+    };
+    let mut rebuilt = match rendered.get("tasks") {
+        Some(Value::Array(tasks)) => tasks.clone(),
+        _ => return Err(Finding::new(Reason::Template).at(TEMPLATE).expected("a map with tasks").into()),
+    };
+    if action {
+        settle_group(&mut rebuilt, parents)?;
+    }
+    compare(&rebuilt, task)
+}
+
+fn own(parents: &Parents<'_>) -> Value {
+    Value::from(parents.parent.name.task_id.as_str())
+}
+
+/// The action that the parent is, as the decision task offers it.
+fn offered(documents: &Documents<'_>, parents: &Parents<'_>) -> Step<OfferedAction> {
+    let bytes = documents(parents.decision, "public/actions.json", DocumentKind::Actions)?;
+    let actions = read_strict(&bytes, DocumentKind::Actions)
+        .map_err(|error| Finding::new(Reason::of_json(&error)).at("actions.json").because(error))?;
+    let callback = parents.parent.task.env("ACTION_CALLBACK").unwrap_or_default();
+    Ok(OfferedAction::find(&actions, callback)?)
+}
+
+/// Whether a task says that it comes from GitHub (chain-of-trust.md 6.7).
+pub(in crate::cot) fn is_github(task: &Definition) -> bool {
+    task.scheduler() == Some("taskcluster-github")
+        || task.tasks_for().is_some_and(|tasks_for| tasks_for.starts_with("github-"))
+        || task.source().and_then(|source| SourceUrl::parse(source).ok()).is_some_and(|url| url.is_github())
+}
+
+/// The payload that the action's hook was fired with.
+fn hook_payload(
+    renderer: &dyn Renderer,
+    parents: &Parents<'_>,
+    offered: &OfferedAction,
+    context: &Map<String, Value>,
+) -> Step<Value> {
+    let group = Value::from(parents.parent.task.group().as_str());
+    let part = |key: &str| context.get(key).cloned().unwrap_or_default();
+    let given = [
+        ("input", part("input")),
+        ("parameters", part("parameters")),
+        ("taskGroupId", group),
+        ("taskId", part("taskId")),
+    ];
+    let given = given.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+    render(renderer, parents, offered.hook_payload(), given)
+}
+
+fn render(
+    renderer: &dyn Renderer,
+    parents: &Parents<'_>,
+    template: Value,
+    context: Map<String, Value>,
+) -> Step<Value> {
+    let rendering = Rendering {
+        template,
+        context,
+        now: parents.parent.task.created(),
+        decision: parents.decision.name.task_id.clone(),
+        own: parents.parent.name.task_id.clone(),
+    };
+    renderer.render(&rendering).map_err(|error| {
+        let reason = match &error {
+            TemplateError::Unsupported { .. } => Reason::TemplateUnsupported,
+            TemplateError::Unterminated { .. } | TemplateError::Refused { .. } => Reason::Template,
+            TemplateError::TooMuch { .. } => Reason::Limit,
+        };
+        Finding::new(reason).at(TEMPLATE).because(error).into()
+    })
+}
+
+/// An action acts on its own group or on its decision task's; which of the two, only the task says.
+fn settle_group(rebuilt: &mut [Value], parents: &Parents<'_>) -> Result<(), Finding> {
+    const PLACE: &str = "payload.env.ACTION_TASK_GROUP_ID";
+    let accepted = [&parents.parent.name.task_id, &parents.decision.name.task_id].map(TaskId::as_str);
+    let refused = |found: &str| {
+        let finding = Finding::new(Reason::ActionGroup).at(PLACE);
+        finding.expected(accepted.join(" or ")).found(format!("{found:?}"))
+    };
+    let said = parents.parent.task.env("ACTION_TASK_GROUP_ID").unwrap_or_default();
+    if !accepted.contains(&said) {
+        return Err(refused(said));
+    }
+    let place = rebuilt.first_mut().and_then(|task| task.pointer_mut("/payload/env/ACTION_TASK_GROUP_ID"));
+    match place {
+        Some(Value::String(made)) if accepted.contains(&made.as_str()) => {
+            said.clone_into(made);
+            Ok(())
+        }
+        Some(Value::String(made)) => Err(refused(made)),
+        _ => Err(refused("")),
+    }
+}
+
+/// One of the rebuilt definitions is the task's.
+fn compare(rebuilt: &[Value], task: &Definition) -> Step<()> {
+    let mut closest: Option<Vec<_>> = None;
+    for definition in rebuilt {
+        let differences = comparable::differences(definition, task.whole());
+        if differences.is_empty() {
+            return Ok(());
+        }
+        if closest.as_ref().is_none_or(|closest| differences.len() < closest.len()) {
+            closest = Some(differences);
+        }
+    }
+    let finding = Finding::new(Reason::TreeMismatch);
+    let Some(differences) = closest else {
+        return Err(finding.because("the template makes no task for this occasion").into());
+    };
+    let lines: Vec<_> = differences.iter().map(ToString::to_string).collect();
+    let place = differences.first().map(|difference| difference.path.to_string()).unwrap_or_default();
+    Err(finding.at(place).because(lines.join("; ")).into())
+}

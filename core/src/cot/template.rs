@@ -1,0 +1,96 @@
+//! Renders the template of a source tree (`.taskcluster.yml`, chain-of-trust.md 6.3) as the decision hook did.
+//!
+//! JSON-e itself is a library. Two things that the hook hands to a template have no place there: a fixed `now`, which
+//! is given from the outside of the template, and the function `as_slugid`, whose calls are replaced before rendering
+//! (see [`slugids`]). What cannot be replaced for certain is refused, never guessed.
+//!
+//! Rendering may take any time and memory: whoever calls this with a stranger's template does so in a process of its
+//! own, with limits.
+
+mod slugids;
+
+use crate::ids::TaskId;
+use crate::time::UnixMillis;
+use serde_json::{Map, Value, json};
+
+/// What the template is rendered for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rendering {
+    /// The template, parsed.
+    pub template: Value,
+    /// What it may refer to, besides `now` and `as_slugid`.
+    pub context: Map<String, Value>,
+    /// The time that the template sees.
+    pub now: UnixMillis,
+    /// `as_slugid("decision")`.
+    pub decision: TaskId,
+    /// `as_slugid` of everything else.
+    pub own: TaskId,
+}
+
+/// Why there is no result.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TemplateError {
+    /// The template does what would have to be guessed.
+    #[error("at {place}: expected as_slugid to be called with a text only, found {found:?}")]
+    Unsupported {
+        /// The expression's string, as it stands in the template.
+        place: String,
+        /// The expression.
+        found: String,
+    },
+    /// An expression does not end.
+    #[error("expected an expression that ends, found {found:?}")]
+    Unterminated {
+        /// The string it stands in.
+        found: String,
+    },
+    /// JSON-e refuses it.
+    #[error("the template cannot be rendered: {message}")]
+    Refused {
+        /// What JSON-e says.
+        message: String,
+    },
+    /// It takes more time or memory than there is for it.
+    #[error("rendering the template takes more than {limit}")]
+    TooMuch {
+        /// What there is.
+        limit: String,
+    },
+}
+
+/// Whoever renders: in this process, or in one of its own with limits.
+pub trait Renderer {
+    /// As [`render`].
+    fn render(&self, rendering: &Rendering) -> Result<Value, TemplateError>;
+}
+
+/// Renders in this process, without limits.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct InProcess;
+
+impl Renderer for InProcess {
+    fn render(&self, rendering: &Rendering) -> Result<Value, TemplateError> {
+        render(rendering)
+    }
+}
+
+/// Renders.
+pub fn render(rendering: &Rendering) -> Result<Value, TemplateError> {
+    let mut names = Map::new();
+    let template = slugids::replace(&rendering.template, &rendering.decision, &rendering.own, &mut names)?;
+    if rendering.context.keys().any(|key| names.contains_key(key) || key == slugids::FUNCTION) {
+        return Err(TemplateError::Unsupported {
+            place: "the context".to_owned(),
+            found: slugids::FUNCTION.to_owned(),
+        });
+    }
+    // JSON-e sets `now` itself, over that of the context; a `$let` is the one place that wins over it
+    names.insert("now".to_owned(), Value::from(rendering.now.to_string()));
+    let wrapped = json!({ "$let": names, "in": template });
+    json_e::render(&wrapped, &Value::Object(rendering.context.clone()))
+        .map_err(|error| TemplateError::Refused { message: format!("{error:#}") })
+}
+
+#[cfg(test)]
+mod tests;
