@@ -3,9 +3,9 @@
 use super::reclaimer::claim_end;
 use crate::messages::claims::{SendReport, StopClaiming, TakeWork};
 use crate::messages::notice::{Claimed, Renewal};
-use crate::messages::traced::{after, beside, then};
+use crate::messages::traced::{beside, then};
 use crate::messages::{Notice, Post, Receive, Staff, Work};
-use crate::process::boot_now;
+use crate::process::{boot_now, wait_until};
 use crate::random::random;
 use crate::taskcluster::model::{BadClaim, Claim};
 use crate::taskcluster::{
@@ -100,12 +100,13 @@ impl Claimer {
             match effect {
                 PollEffect::Ask => self.ask(ctx),
                 PollEffect::WakeAt(at) => {
-                    let (wait, generation) = (boot_now().until(at), self.generation);
-                    after(ctx, Duration::from_millis(wait), move |actor: &mut Self, ctx| {
+                    let generation = self.generation;
+                    let waiting = then(wait_until(at), move |(), actor: &mut Self, ctx| {
                         if actor.generation == generation {
                             actor.poll(Poll::Wake, ctx);
                         }
                     });
+                    beside(ctx, "waiting to ask again", waiting);
                 }
                 PollEffect::Stopped => self.tell_that_claiming_ended(),
             }

@@ -43,7 +43,7 @@ mod spawn;
 mod tail;
 mod tool;
 
-pub use clock::boot_now;
+pub use clock::{boot_now, wait_until};
 pub use control::{Control, Exit, GuardianGone, Running, ScriptEnd, Started};
 pub use credentials_file::{CredentialsError, CredentialsFile};
 pub use guardian::CREDENTIALS_FD;
