@@ -2,6 +2,7 @@
 //! What the bytes mean is not decided here.
 
 use crate::fsio::{self, WriteFile};
+use scriptworker_core::openpgp::Certificate;
 use scriptworker_core::secret::Secret;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -14,8 +15,10 @@ pub const SECRET_MODE: u32 = 0o600;
 /// The mode of files for everybody.
 pub const PUBLIC_MODE: u32 = 0o644;
 
-/// The longest file that is taken for a key or a passphrase.
-const MAX_BYTES: u64 = 8 << 20;
+/// The longest file that is taken for a secret key or a passphrase.
+const MOST_SECRET_BYTES: u64 = 8 << 20;
+/// The longest one that is taken for a public key, a document or a signature.
+const MOST_PUBLIC_BYTES: u64 = Certificate::MOST_BYTES as u64;
 
 /// Why a file with a key cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -35,10 +38,12 @@ pub enum KeyFileError {
         path: PathBuf,
     },
     /// Longer than any key.
-    #[error("{}: expected at most {MAX_BYTES} bytes, found {found}", path.display())]
+    #[error("{}: expected at most {limit} bytes, found {found}", path.display())]
     TooBig {
         /// Which file.
         path: PathBuf,
+        /// How long it may be.
+        limit: u64,
         /// Its length.
         found: u64,
     },
@@ -72,12 +77,12 @@ pub enum KeyFileError {
 
 /// Reads a file that holds a secret: refused when its group or others can read it.
 pub fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
-    read(path, |mode| mode & 0o077 == 0)
+    read(path, MOST_SECRET_BYTES, |mode| mode & 0o077 == 0)
 }
 
 /// Reads a file that is for everybody.
 pub fn read_public(path: &Path) -> Result<Vec<u8>, KeyFileError> {
-    Ok(std::mem::take(&mut *read(path, |_| true)?))
+    Ok(std::mem::take(&mut *read(path, MOST_PUBLIC_BYTES, |_| true)?))
 }
 
 /// Reads the first line of a file as text that is secret: a passphrase.
@@ -90,7 +95,7 @@ pub fn read_passphrase(path: &Path) -> Result<Secret, KeyFileError> {
     }
 }
 
-fn read(path: &Path, allowed: impl Fn(u32) -> bool) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
+fn read(path: &Path, limit: u64, allowed: impl Fn(u32) -> bool) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
     let io = |source| KeyFileError::Io { path: path.to_path_buf(), source };
     // before it is opened: opening a pipe would wait for a writer
     if !path.metadata().map_err(io)?.is_file() {
@@ -103,12 +108,14 @@ fn read(path: &Path, allowed: impl Fn(u32) -> bool) -> Result<Zeroizing<Vec<u8>>
         return Err(KeyFileError::Exposed { path: path.to_path_buf(), mode });
     }
     // room for all of it: growing would leave copies of a secret behind
-    let room = usize::try_from(metadata.len().min(MAX_BYTES)).unwrap_or(0);
+    let room = usize::try_from(metadata.len().min(limit)).unwrap_or(0);
     let mut bytes = Zeroizing::new(Vec::with_capacity(room + 1));
-    let found = file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(io)?;
+    let found = file.take(limit + 1).read_to_end(&mut bytes).map_err(io)?;
     match u64::try_from(found) {
-        Ok(found) if found <= MAX_BYTES => Ok(bytes),
-        Ok(_) | Err(_) => Err(KeyFileError::TooBig { path: path.to_path_buf(), found: metadata.len() }),
+        Ok(found) if found <= limit => Ok(bytes),
+        Ok(_) | Err(_) => {
+            Err(KeyFileError::TooBig { path: path.to_path_buf(), limit, found: metadata.len() })
+        }
     }
 }
 
@@ -206,10 +213,13 @@ mod tests {
         nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRUSR).unwrap();
         assert!(matches!(read_secret(&pipe), Err(KeyFileError::NotAFile { .. })));
         let big = dir.path().join("big");
-        fsio::create_new(&big, 0o600).unwrap().set_len(MAX_BYTES + 1).unwrap();
-        assert!(
-            matches!(read_public(&big), Err(KeyFileError::TooBig { found, .. }) if found == MAX_BYTES + 1)
-        );
+        fsio::create_new(&big, 0o600).unwrap().set_len(MOST_PUBLIC_BYTES + 1).unwrap();
+        for (read, limit) in [
+            (read_public(&big).map(drop), MOST_PUBLIC_BYTES),
+            (read_secret(&big).map(drop), MOST_SECRET_BYTES),
+        ] {
+            assert!(matches!(read, Err(KeyFileError::TooBig { limit: said, .. }) if said == limit));
+        }
         let absent = read_secret(&dir.path().join("absent")).unwrap_err();
         assert!(
             matches!(absent, KeyFileError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)

@@ -115,7 +115,9 @@ pub(crate) fn table(figures: &[Figure]) -> String {
 pub(crate) fn record(root: &Path, runs: usize, figures: &[Figure]) {
     let raw =
         serde_json::json!({ "measured": chrono::Utc::now().timestamp(), "rounds": runs, "figures": figures });
-    std::fs::write(root.join("benches/results/keys.json"), format!("{raw:#}\n")).unwrap();
+    let results = root.join("benches/results");
+    std::fs::create_dir_all(&results).unwrap();
+    std::fs::write(results.join("keys.json"), format!("{raw:#}\n")).unwrap();
     let path = root.join("docs/benchmarks.md");
     let page = std::fs::read_to_string(&path).unwrap();
     let (before, rest) = page.split_once(BEGIN).expect("a place for the figures of keys");

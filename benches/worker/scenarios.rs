@@ -435,7 +435,6 @@ fn shutdown() -> Scenario {
             let url = run.create_log(&mut connection);
             let gone = bare::seconds(|| {
                 run.finish_log(&mut connection, &url);
-                run.upload_attestation(&mut connection);
                 run.report_completed(&mut connection);
             });
             let run = bare::Run::claim(&mut connection, &worker);

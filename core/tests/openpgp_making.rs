@@ -4,6 +4,9 @@
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use scriptworker_core::openpgp::trust::{
+    ExpectedListing, KeyListing, TrustError, fingerprint_to_keyid, keyid_to_fingerprint,
+};
 use scriptworker_core::openpgp::{
     Certificate, CertifyError, Expiry, ExpiryError, Exportable, GenerateError, InvalidOwner, KeyAlgorithm,
     KeyOwner, KeyPlan, KeyReason, Keyring, RevocationReason, SecretKey, SecretKeyError, SignError,
@@ -276,4 +279,34 @@ fn an_expired_key_neither_certifies_nor_is_certified_but_can_be_revoked() {
     let error = bob.certify(old.certificate(), Exportable::Yes, later, &mut rng()).unwrap_err();
     assert!(matches!(error, CertifyError::Target { reason: KeyReason::Expired { .. }, .. }));
     assert!(old.revoke(RevocationReason::Retired, "", later, &mut rng()).is_ok());
+}
+
+#[test]
+fn key_ids_and_fingerprints_find_one_another() {
+    let (alice, bob) = (alice(), key_of("bob", 4, Expiry::Never));
+    let keys = [alice.certificate(), bob.certificate()];
+    for key in keys {
+        assert_eq!(&keyid_to_fingerprint(keys, key.key_id()).unwrap(), key.fingerprint());
+        assert_eq!(fingerprint_to_keyid(keys, key.fingerprint()).unwrap(), key.key_id());
+    }
+    let stranger = key_of("carol", 6, Expiry::Never);
+    let error = keyid_to_fingerprint(keys, stranger.certificate().key_id()).unwrap_err();
+    assert_eq!(error, TrustError::NoSuchKeyId(stranger.certificate().key_id()));
+    let error = fingerprint_to_keyid(keys, stranger.fingerprint()).unwrap_err();
+    assert_eq!(error, TrustError::NoSuchKey(stranger.fingerprint().clone()));
+}
+
+#[test]
+fn a_listing_of_a_certificate_says_who_certified_it() {
+    let (alice, bob) = (alice(), key_of("bob", 4, Expiry::Never));
+    let certified = alice.certify(bob.certificate(), Exportable::Yes, NOW, &mut rng()).unwrap();
+    let listing = KeyListing::of(&certified, [alice.certificate()]);
+    assert_eq!(listing.fingerprint.as_ref(), Some(bob.fingerprint()));
+    assert_eq!(listing.user_id.as_deref(), Some("bob <bob@example.com>"));
+    assert_eq!(listing.sig_key_ids, [bob.certificate().key_id(), alice.certificate().key_id()]);
+    assert_eq!(listing.sig_user_ids, ["bob <bob@example.com>", "alice <alice@example.com>"]);
+    let by_alice =
+        ExpectedListing { sig_key_ids: [alice.certificate().key_id()].into(), ..Default::default() };
+    assert_eq!(listing.differences(&by_alice), []);
+    assert_ne!(KeyListing::of(bob.certificate(), []).differences(&by_alice), []);
 }

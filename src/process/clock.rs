@@ -37,7 +37,8 @@ async fn kernel_timer(at: BootMillis) -> io::Result<()> {
     // zero would disarm it
     let time = TimeSpec::from_duration(Duration::from_millis(at.0.clamp(1, FARTHEST_MS)));
     timer.set(Expiration::OneShot(time), TimerSetTimeFlags::TFD_TIMER_ABSTIME)?;
-    let timer = AsyncFd::register_with_interest(OwnedFd::from(timer), Interest::READABLE)?;
+    #[expect(deprecated, reason = "it is unsound for what does not own its descriptor; this owns it")]
+    let timer = AsyncFd::with_interest(OwnedFd::from(timer), Interest::READABLE)?;
     timer.readable().await?.retain_ready();
     Ok(())
 }

@@ -11,10 +11,10 @@
 //! | [`task`], [`status`], [`attested`] | the documents that rules look at, read strictly |
 //! | [`need`], [`evidence`] | what has to be known, and what is |
 //! | [`keys`] | whose signatures count |
+//! | [`policy`] | what the rules take as given, as data |
 //! | [`template`] | renders a source tree's template |
 //! | [`role`] | what a type of task is in a chain |
 //! | [`finding`], [`reason`] | what is wrong |
-#![expect(dead_code, reason = "the judge that calls the rules is not there yet")]
 
 mod attestation;
 pub mod attested;
@@ -22,8 +22,11 @@ pub mod chain;
 pub mod evidence;
 pub mod examine;
 pub mod finding;
+pub mod implementation;
+pub mod judge;
 pub mod keys;
 pub mod need;
+pub mod policy;
 pub mod reason;
 pub mod role;
 mod rules;

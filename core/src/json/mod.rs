@@ -24,3 +24,6 @@ pub use limits::{DocumentKind, Limits};
 pub use path::{JsonPath, Step};
 pub use strict::{Place, StrictError, read_strict};
 pub use write::{RawJsonError, format_json, format_raw};
+
+#[cfg(test)]
+pub(crate) use strict::tests::any_value;

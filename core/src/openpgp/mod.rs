@@ -29,6 +29,7 @@ mod packet;
 mod policy;
 mod refusal;
 mod revoker;
+mod rsa;
 mod secret;
 mod sign;
 mod signature;

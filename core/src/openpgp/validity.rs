@@ -16,7 +16,7 @@ use super::certificate::{Certificate, SignatureAt, Subkey, UserId, seconds};
 use super::outline::{Outline, kind};
 use super::refusal::{Binding, KeyReason, KeyWarning, Revoked, Use};
 use super::signature::{expiry, flags, has, has_unknown_critical, is_hard, signature_expiry, strong_enough};
-use super::{Fingerprint, Hash, Role, SignaturePolicy};
+use super::{Fingerprint, Hash, Role, SignaturePolicy, rsa};
 use crate::time::UnixMillis;
 use pgp::packet::{KeyFlags, PublicKey, Signature, SubpacketData};
 use pgp::types::{KeyDetails, Tag};
@@ -156,7 +156,10 @@ impl<'a> Judge<'a> {
             &user.signatures,
             by,
             |_| true,
-            |signature| signature.verify_third_party_certification(signee, key, Tag::UserId, &packet).is_ok(),
+            |signature| {
+                rsa::certainly_certifies(signature, signee, key, &packet)
+                    || signature.verify_third_party_certification(signee, key, Tag::UserId, &packet).is_ok()
+            },
         )
     }
 

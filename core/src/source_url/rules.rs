@@ -98,6 +98,16 @@ impl VcsRules {
         fitting().find_map(|rule| rule.paths.iter().find_map(find)).ok_or(Untrusted::Path)
     }
 
+    /// Whether some address leads to a trusted repository of exactly this path.
+    pub fn can_give(&self, path: &str) -> bool {
+        let schemes = ["https", "ssh"];
+        let hosts = || self.0.iter().flat_map(|rule| &rule.hosts);
+        let addresses = hosts().flat_map(|host| schemes.map(|scheme| format!("{scheme}://{host}{path}")));
+        addresses
+            .filter_map(|address| SourceUrl::parse(&address).ok())
+            .any(|url| self.trusted_path(&url).as_deref() == Ok(path))
+    }
+
     /// Whether any of the rules is about private repositories.
     pub fn require_secret(&self) -> bool {
         self.0.iter().any(|rule| rule.require_secret)
@@ -237,5 +247,14 @@ mod tests {
         }
         assert!(VcsRules::new(&[rule("(?P<path>/b)")]).unwrap().require_secret());
         assert!(!VcsRules::new(&[]).unwrap().require_secret());
+    }
+
+    #[test]
+    fn knows_which_paths_it_can_give() {
+        let rules = rules(&["hg.mozilla.org"], &[r"^(?P<path>/mozilla-(central|unified))(/|$)"]);
+        assert!(rules.can_give("/mozilla-unified") && rules.can_give("/x"));
+        for path in ["/mozilla-central/x", "/mozilla", "", "/a//b", "mozilla-central"] {
+            assert!(!rules.can_give(path), "{path}");
+        }
     }
 }

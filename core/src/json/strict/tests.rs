@@ -9,7 +9,7 @@ use std::fmt::Write;
 const KIND: DocumentKind = DocumentKind::Attestation;
 
 /// Any value that a document may hold.
-pub(in crate::json) fn any_value() -> impl Strategy<Value = Value> {
+pub(crate) fn any_value() -> impl Strategy<Value = Value> {
     let plain = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
