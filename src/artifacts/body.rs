@@ -263,7 +263,7 @@ impl PreparedArtifact {
         {
             // no thread for one piece: both have room for it, and their other ends are in hand
             let _ = into_pieces.try_send(Ok(bytes.clone()));
-            let _ = into_result.send(digests.get().copied().ok_or_else(|| BodyError::Died { name }));
+            let _ = into_result.send(digests.get().copied().ok_or(BodyError::Died { name }));
             let name = self.name.clone();
             return (BodyStream { pieces }, BodyOutcome { name, result });
         }
