@@ -1,44 +1,15 @@
 //! Which keys the attestations of each worker implementation may be signed with, and in which form they may come.
 
 use super::finding::Finding;
+pub use super::implementation::Implementation;
+
 use super::reason::Reason;
+use super::{CLASSIC_NAME, CURRENT_NAME, CURRENT_SIGNATURE_NAME};
 use crate::ed25519::trust::KeyLists;
 use crate::openpgp::Keyring;
 use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fmt;
-
-/// A worker implementation, such as `docker-worker`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Implementation(String);
-
-impl Implementation {
-    /// The one that this worker is.
-    pub const SCRIPTWORKER: &'static str = "scriptworker";
-
-    /// One by its name.
-    pub fn new(name: impl Into<String>) -> Self {
-        Self(name.into())
-    }
-
-    /// Its name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether it is a scriptworker.
-    pub fn is_scriptworker(&self) -> bool {
-        self.0 == Self::SCRIPTWORKER
-    }
-}
-
-impl fmt::Display for Implementation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// The form of an attestation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -55,47 +26,47 @@ impl Form {
     /// The artifact that holds the body.
     pub const fn document(self) -> &'static str {
         match self {
-            Self::Ed25519 => "public/chain-of-trust.json",
-            Self::OpenPgp => "public/chainOfTrust.json.asc",
+            Self::Ed25519 => CURRENT_NAME,
+            Self::OpenPgp => CLASSIC_NAME,
         }
     }
 
     /// The artifact that holds the signature, where it stands apart.
     pub const fn signature(self) -> Option<&'static str> {
         match self {
-            Self::Ed25519 => Some("public/chain-of-trust.json.sig"),
+            Self::Ed25519 => Some(CURRENT_SIGNATURE_NAME),
             Self::OpenPgp => None,
         }
     }
 }
 
 /// All keys, and whether signatures are checked at all (`verify_cot_signature`).
-#[derive(Debug, Default)]
-pub struct Keys {
+#[derive(Debug)]
+pub struct Keys<'a> {
     /// By implementation.
-    pub openpgp: BTreeMap<Implementation, Keyring>,
+    pub openpgp: &'a BTreeMap<Implementation, Keyring>,
     /// By implementation.
-    pub ed25519: KeyLists,
+    pub ed25519: &'a KeyLists,
     /// False: bodies are read, whoever signed them.
     pub check: bool,
 }
 
-impl Keys {
+impl Keys<'_> {
     /// The body of a clear-signed attestation, once a key of the implementation signed it.
     pub fn clear_signed(
         &self,
-        implementation: &Implementation,
+        implementation: Implementation,
         document: &[u8],
         at: UnixMillis,
     ) -> Result<(Vec<u8>, String), Finding> {
         let nobody =
             || Finding::new(Reason::UnknownKey).because(format!("there is no keyring for {implementation}"));
-        let keyring = self.openpgp.get(implementation).ok_or_else(nobody)?;
+        let keyring = self.openpgp.get(&implementation).ok_or_else(nobody)?;
         match keyring.verify_clear_signed(document, at) {
             Ok(signed) => Ok((signed.text, format!("OpenPGP key {}", signed.signature.signer))),
             Err(refusal) => {
                 let elsewhere = self.openpgp.iter().find(|(other, keyring)| {
-                    *other != implementation && keyring.verify_clear_signed(document, at).is_ok()
+                    **other != implementation && keyring.verify_clear_signed(document, at).is_ok()
                 });
                 let reason = match elsewhere {
                     Some(_) if refusal.code() == Reason::UnknownKey.code() => Reason::WrongKeyClass,
@@ -113,12 +84,12 @@ impl Keys {
     /// That a key of the implementation signed these bytes; which.
     pub fn detached(
         &self,
-        implementation: &Implementation,
+        implementation: Implementation,
         document: &[u8],
         signature: &[u8],
         at: UnixMillis,
     ) -> Result<String, Finding> {
-        match self.ed25519.verify(implementation.as_str(), document, signature, at) {
+        match self.ed25519.verify(implementation.name(), document, signature, at) {
             Ok(signed) => Ok(format!("ed25519 key {}", signed.key())),
             Err(refusal) => Err(Finding::new(of_code(refusal.code())).because(refusal)),
         }
@@ -128,4 +99,28 @@ impl Keys {
 /// The reason of a code that the key side gives. All of theirs are ours, too (a test compares them).
 fn of_code(code: &str) -> Reason {
     Reason::from_code(code).unwrap_or(Reason::Signature)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every code that the key side can give, as its sources have them: a new one needs an entry in the table of reasons.
+    #[test]
+    fn every_code_of_the_key_side_is_a_reason() {
+        let sources = [include_str!("../openpgp/refusal.rs"), include_str!("../ed25519/trust.rs")];
+        let mut codes = Vec::new();
+        for source in sources {
+            for body in source.split("pub fn code(").skip(1) {
+                let body = body.split("\n    }\n").next().unwrap();
+                codes.extend(body.split("=> \"").skip(1).map(|rest| rest.split('"').next().unwrap()));
+            }
+        }
+        // the warnings of keys are no refusals
+        codes.retain(|code| *code != "weak-self-signature");
+        assert!(codes.len() > 20, "{codes:?}");
+        for code in codes {
+            assert!(Reason::from_code(code).is_some(), "{code}");
+        }
+    }
 }

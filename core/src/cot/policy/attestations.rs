@@ -49,10 +49,10 @@ impl super::Policy {
     /// first. None for an implementation that the policy does not name.
     pub fn accepted_forms(
         &self,
-        implementation: &Implementation,
+        implementation: Implementation,
         resolved: UnixMillis,
     ) -> impl Iterator<Item = Form> {
-        let forms = self.attestations.get(implementation).into_iter().flatten();
+        let forms = self.attestations.get(&implementation).into_iter().flatten();
         forms.filter(move |accepted| accepted.accepts(resolved)).map(|accepted| accepted.form)
     }
 }

@@ -217,7 +217,7 @@ pub(super) fn implementation(at: &At<'_>, problems: &mut Problems) -> Option<Imp
 }
 
 fn known_implementation(name: &str) -> Option<Implementation> {
-    IMPLEMENTATIONS.contains(&name).then(|| Implementation::new(name))
+    Implementation::from_name(name)
 }
 
 fn pool_map(at: &At<'_>, problems: &mut Problems) -> Option<PoolMap> {

@@ -43,8 +43,8 @@ impl ForbiddenFeature {
     }
 
     /// Whether a task of this type, run by this implementation, used the feature.
-    pub fn is_used(&self, implementation: &Implementation, task_type: &str, definition: &Value) -> bool {
-        let concerns = self.implementations.contains(implementation)
+    pub fn is_used(&self, implementation: Implementation, task_type: &str, definition: &Value) -> bool {
+        let concerns = self.implementations.contains(&implementation)
             && !self.except_task_types.iter().any(|except| except == task_type);
         let found = self.path.iter().try_fold(definition, |value, key| value.get(key));
         concerns && found.is_some_and(says_yes)
@@ -72,11 +72,14 @@ mod tests {
     fn row_110_a_feature_is_used_when_it_says_yes() {
         let dind = ForbiddenFeature {
             feature: "dind".to_owned(),
-            implementations: vec![Implementation::new("docker-worker")],
+            implementations: vec![Implementation::from_name("docker-worker").unwrap()],
             path: ["payload", "features", "dind"].map(str::to_owned).to_vec(),
             except_task_types: vec!["docker-image".to_owned()],
         };
-        let (docker, generic) = (Implementation::new("docker-worker"), Implementation::new("generic-worker"));
+        let (docker, generic) = (
+            Implementation::from_name("docker-worker").unwrap(),
+            Implementation::from_name("generic-worker").unwrap(),
+        );
         for (value, expected) in [
             (json!(true), true),
             (json!(1), true),
@@ -90,11 +93,11 @@ mod tests {
             (json!([]), false),
         ] {
             let task = json!({"payload": {"features": {"dind": value}}});
-            assert_eq!(dind.is_used(&docker, "build", &task), expected, "{task}");
-            assert!(!dind.is_used(&generic, "build", &task));
-            assert!(!dind.is_used(&docker, "docker-image", &task));
+            assert_eq!(dind.is_used(docker, "build", &task), expected, "{task}");
+            assert!(!dind.is_used(generic, "build", &task));
+            assert!(!dind.is_used(docker, "docker-image", &task));
         }
-        assert!(!dind.is_used(&docker, "build", &json!({"payload": {}})));
-        assert!(!dind.is_used(&docker, "build", &json!([])));
+        assert!(!dind.is_used(docker, "build", &json!({"payload": {}})));
+        assert!(!dind.is_used(docker, "build", &json!([])));
     }
 }

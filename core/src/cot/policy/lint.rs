@@ -67,8 +67,10 @@ impl Policy {
         let root = || JsonPath::root().key("ed25519_public_keys");
         lints.extend(self.keys.problems(own).into_iter().map(|problem| error(root(), problem)));
         for name in IMPLEMENTATIONS {
-            let forms =
-                self.attestations.get(&Implementation::new(name)).map(Vec::as_slice).unwrap_or_default();
+            let forms = Implementation::from_name(name)
+                .and_then(|name| self.attestations.get(&name))
+                .map(Vec::as_slice)
+                .unwrap_or_default();
             if forms.is_empty() {
                 let path = JsonPath::root().key("attestations").key(name);
                 lints.push(warning(path, "no attestation of this implementation is accepted"));

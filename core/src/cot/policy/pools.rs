@@ -91,8 +91,8 @@ impl PoolMap {
     }
 
     /// The implementation that runs a pool, if the policy says it.
-    pub fn implementation(&self, pool: &TaskQueueId) -> Option<&Implementation> {
-        self.0.iter().find(|(pattern, _)| pattern.matches(pool)).map(|(_, implementation)| implementation)
+    pub fn implementation(&self, pool: &TaskQueueId) -> Option<Implementation> {
+        self.0.iter().find(|(pattern, _)| pattern.matches(pool)).map(|(_, implementation)| *implementation)
     }
 
     /// The entries, in order.
@@ -136,13 +136,13 @@ mod tests {
 
     #[test]
     fn the_first_pattern_that_fits_counts() {
-        let runs = |name: &str| Implementation::new(name);
+        let runs = |name: &str| Implementation::from_name(name).unwrap();
         let map = PoolMap::new(vec![
             (pattern("gecko-3/b-mac*"), runs("generic-worker")),
             (pattern("gecko-3/*"), runs("docker-worker")),
         ]);
-        assert_eq!(map.implementation(&pool("gecko-3/b-mac-1")), Some(&runs("generic-worker")));
-        assert_eq!(map.implementation(&pool("gecko-3/b-linux")), Some(&runs("docker-worker")));
+        assert_eq!(map.implementation(&pool("gecko-3/b-mac-1")), Some(runs("generic-worker")));
+        assert_eq!(map.implementation(&pool("gecko-3/b-linux")), Some(runs("docker-worker")));
         assert_eq!(map.implementation(&pool("gecko-1/b-linux")), None);
         assert_eq!(PoolMap::default().implementation(&pool("gecko-1/b-linux")), None);
     }

@@ -5,7 +5,8 @@ use crate::cot::attested::Attested;
 use crate::cot::evidence::Answer;
 use crate::cot::examine::{Pass, Step, all};
 use crate::cot::finding::Finding;
-use crate::cot::keys::{Form, Implementation, Keys};
+use crate::cot::implementation::Implementation;
+use crate::cot::keys::{Form, Keys};
 use crate::cot::need::Need;
 use crate::cot::reason::Reason;
 use crate::cot::status::CompletedRun;
@@ -25,9 +26,9 @@ pub(in crate::cot) struct SignedBody {
 /// Reads the attestation of a run. `accepted` are the forms that the policy takes from the implementation at that time.
 pub(in crate::cot) fn read(
     pass: &Pass<'_>,
-    keys: &Keys,
+    keys: &Keys<'_>,
     accepted: &[Form],
-    implementation: &Implementation,
+    implementation: Implementation,
     run: &CompletedRun,
 ) -> Step<SignedBody> {
     if accepted.is_empty() {
@@ -52,9 +53,9 @@ pub(in crate::cot) fn read(
 /// The attestation in one form; nothing when there is none.
 fn one(
     pass: &Pass<'_>,
-    keys: &Keys,
+    keys: &Keys<'_>,
     form: Form,
-    implementation: &Implementation,
+    implementation: Implementation,
     run: &CompletedRun,
 ) -> Step<Option<SignedBody>> {
     let document = fetch(pass, run, form.document(), DocumentKind::Attestation);

@@ -4,22 +4,19 @@
 use crate::cot::attested::Attested;
 use crate::cot::examine::Step;
 use crate::cot::finding::Finding;
+use crate::cot::policy::{PrebuiltImages, Product};
 use crate::cot::reason::Reason;
 use crate::cot::role::RuleSet;
 use crate::cot::task::Definition;
 use crate::digest::{Digest, HashAlgorithm};
 use crate::ids::TaskId;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// What the policy says about images.
+/// What decides about images.
 pub(in crate::cot) struct ImageRules<'a> {
     pub(in crate::cot) rule_set: RuleSet,
-    /// Types of tasks that may run in images that no task made; all of them when it has `any`.
-    pub(in crate::cot) prebuilt: &'a BTreeSet<String>,
-    /// Digests of the images that each type of task may run in; without lists, digests do not matter.
-    pub(in crate::cot) allowed: &'a BTreeMap<String, BTreeSet<String>>,
+    pub(in crate::cot) product: &'a Product,
     /// Whether the verified task asks for restricted scopes.
     pub(in crate::cot) privileged: bool,
 }
@@ -104,26 +101,22 @@ fn from_task(
 
 /// An image that no task of the chain made.
 fn prebuilt(rules: &ImageRules<'_>, task_type: &str) -> Result<(), Finding> {
-    if rules.prebuilt.contains("any") || rules.prebuilt.contains(task_type) {
-        return Ok(());
+    match &rules.product.prebuilt_images {
+        PrebuiltImages::Any => return Ok(()),
+        PrebuiltImages::Types(types) if types.iter().any(|it| it == task_type) => return Ok(()),
+        PrebuiltImages::Types(_) => {}
     }
     let finding = refused("payload.image").expected("an image made by a docker-image task");
     Err(finding.because(format!("a task of type {task_type} may not run in another one")))
 }
 
-/// The list of digests, where the policy has lists. The classic rules need one for each type.
+/// The list of digests, where the policy has lists: a type without one runs in no such image.
 fn allowed(rules: &ImageRules<'_>, task_type: &str, attested: &Attested) -> Result<(), Finding> {
-    let list = match (rules.allowed.get(task_type), rules.rule_set) {
-        (Some(list), _) => list,
-        (None, RuleSet::Current) => return Ok(()),
-        (None, RuleSet::Classic) => {
-            let finding = refused("payload.image").expected("an image made by a docker-image task");
-            return Err(finding.because(format!("there is no list of images for tasks of type {task_type}")));
-        }
-    };
+    let Some(lists) = &rules.product.image_allowlists else { return Ok(()) };
     let used = attested.environment.get("imageHash").and_then(Value::as_str);
-    match used {
-        Some(used) if list.contains(used) => Ok(()),
+    let digest = used.and_then(|used| Digest::parse_prefixed(used).ok());
+    match (lists.get(task_type), digest) {
+        (Some(list), Some(digest)) if list.contains(&digest) => Ok(()),
         _ => Err(refused("environment.imageHash")
             .expected("an image of the policy's list")
             .found(format!("{used:?}"))),

@@ -1,76 +1,65 @@
 //! Which worker implementation ran a task: it decides whose keys count and which checks there are, so it must not be the
 //! task's choice alone (design: the policy maps pools; chain-of-trust.md 2.2).
 
-use crate::client::glob_matches;
 use crate::cot::finding::Finding;
-use crate::cot::keys::Implementation;
+use crate::cot::implementation::Implementation;
+use crate::cot::policy::Policy;
 use crate::cot::reason::Reason;
 use crate::cot::task::Definition;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// A glob for pools, and the implementation that runs them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::cot) struct PoolRule {
-    /// Such as `gecko-3/b-*`.
-    pub(in crate::cot) pools: String,
-    /// What runs there.
-    pub(in crate::cot) implementation: Implementation,
-}
-
-/// What the policy says.
-pub(in crate::cot) struct ImplementationRules<'a> {
-    /// The first that fits a pool counts.
-    pub(in crate::cot) pools: &'a [PoolRule],
-    /// The implementations that there are.
-    pub(in crate::cot) known: &'a BTreeSet<Implementation>,
-    /// Pools without a rule are refused.
-    pub(in crate::cot) require_mapped: bool,
-}
+/// What the verdict notes when the task alone decided.
+pub(in crate::cot) const BY_VOTE: &str = "implementation-by-vote";
 
 /// The implementation, and a note when the task alone decided it.
 pub(in crate::cot) fn find(
-    rules: &ImplementationRules<'_>,
+    policy: &Policy,
     task: &Definition,
 ) -> Result<(Implementation, Option<&'static str>), Finding> {
+    let pool = || format!("pool {}", task.pool());
     let votes = votes(task);
-    let mapped = rules.pools.iter().find(|rule| glob_matches(&rule.pools, task.pool().as_str()));
-    if let Some(rule) = mapped {
-        let contradiction = votes.iter().find(|vote| **vote != rule.implementation.as_str());
-        return match contradiction {
-            None => Ok((rule.implementation.clone(), None)),
+    if let Some(mapped) = mapped(policy, task) {
+        return match votes.iter().find(|vote| **vote != mapped.name()) {
+            None => Ok((mapped, None)),
             Some(vote) => {
-                let finding = Finding::new(Reason::Implementation).at(format!("pool {}", task.pool()));
-                Err(finding.expected(&rule.implementation).found(format!("{vote:?} by the task's own word")))
+                let finding = Finding::new(Reason::Implementation).at(pool()).expected(mapped);
+                Err(finding.found(format!("{vote:?} by the task's own word")))
             }
         };
     }
-    if rules.require_mapped {
-        return Err(Finding::new(Reason::Implementation)
-            .at(format!("pool {}", task.pool()))
-            .expected("a pool in the policy's map"));
+    if policy.switches.require_mapped_pools {
+        return Err(Finding::new(Reason::Implementation).at(pool()).expected("a pool in the policy's map"));
     }
     let mut votes = votes.into_iter();
     match (votes.next(), votes.next()) {
-        (None, _) => Err(Finding::new(Reason::UnknownImplementation).at(format!("pool {}", task.pool()))),
+        (None, _) => Err(Finding::new(Reason::UnknownImplementation).at(pool())),
         (Some(one), Some(other)) => {
             Err(Finding::new(Reason::Ambiguous).found(format!("{one:?} and {other:?}")))
         }
-        (Some(one), None) => {
-            let implementation = Implementation::new(one);
-            if !rules.known.contains(&implementation) {
-                let known: Vec<_> = rules.known.iter().map(Implementation::as_str).collect();
+        (Some(one), None) => match Implementation::from_name(one) {
+            None => {
+                let known = Implementation::ALL.map(Implementation::name).join(", ");
                 let finding = Finding::new(Reason::UnknownImplementation).found(format!("{one:?}"));
-                return Err(finding.expected(format!("one of {}", known.join(", "))));
+                Err(finding.expected(format!("one of {known}")))
             }
-            if implementation.is_scriptworker() {
-                // the lightest checks: nobody gets them by asking
-                let finding = Finding::new(Reason::Implementation).at(format!("pool {}", task.pool()));
-                return Err(finding.because("a pool that is not mapped to scriptworker runs none"));
+            // the lightest checks: nobody gets them by asking
+            Some(Implementation::Scriptworker) => {
+                let finding = Finding::new(Reason::Implementation).at(pool());
+                Err(finding.because("a pool that is not mapped to scriptworker runs none"))
             }
-            Ok((implementation, Some("implementation-by-vote")))
-        }
+            Some(implementation) => Ok((implementation, Some(BY_VOTE))),
+        },
     }
+}
+
+/// What the policy says about the pool. Lists of scriptworkers are a map, too.
+fn mapped(policy: &Policy, task: &Definition) -> Option<Implementation> {
+    let (provisioner, worker) = task.pool().as_str().split_once('/')?;
+    let listed = |list: &[String], name: &str| list.iter().any(|listed| listed == name);
+    let scriptworker = listed(&policy.scriptworker_provisioners, provisioner)
+        || listed(&policy.scriptworker_worker_types, worker);
+    policy.pools.implementation(task.pool()).or(scriptworker.then_some(Implementation::Scriptworker))
 }
 
 /// What the task says of itself, each once.
@@ -104,19 +93,17 @@ fn votes(task: &Definition) -> BTreeSet<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cot::policy::CURRENT;
+    use crate::json::DocumentKind;
+    use crate::yaml;
     use serde_json::json;
 
-    fn find_in(pool: &str, change: Value, require_mapped: bool) -> Result<(String, bool), Reason> {
-        let rule = |pools: &str, name: &str| PoolRule {
-            pools: pools.to_owned(),
-            implementation: Implementation::new(name),
-        };
-        let pools = [rule("gecko-3/b-*", "docker-worker"), rule("scriptworker-k8s/*", "scriptworker")];
-        let known = ["docker-worker", "generic-worker", "scriptworker"]
-            .map(Implementation::new)
-            .into_iter()
-            .collect();
-        let rules = ImplementationRules { pools: &pools, known: &known, require_mapped };
+    fn find_in(pool: &str, change: Value, require_mapped: bool) -> Result<(&'static str, bool), Reason> {
+        let mut document = yaml::read_strict(CURRENT.as_bytes(), DocumentKind::Policy).unwrap();
+        let map = json!({"pool": "gecko-3/b-*", "implementation": "docker-worker"});
+        document["pools"].as_array_mut().unwrap().push(map);
+        document["switches"] = json!({"require_mapped_pools": require_mapped});
+        let policy = Policy::from_value(document).unwrap();
         let mut task = json!({
             "taskQueueId": pool, "taskGroupId": "Ypg6xKhKRU-pnkwylNQrMw", "created": "2026-11-25T20:00:00.000Z",
             "payload": {}, "scopes": [],
@@ -125,8 +112,8 @@ mod tests {
             task[key] = value.clone();
         }
         let task = Definition::from_value(task).unwrap();
-        find(&rules, &task)
-            .map(|(implementation, note)| (implementation.as_str().to_owned(), note.is_some()))
+        find(&policy, &task)
+            .map(|(implementation, note)| (implementation.name(), note.is_some()))
             .map_err(|finding| finding.reason)
     }
 
@@ -135,9 +122,9 @@ mod tests {
         for task in
             [json!({}), json!({"payload": {"image": "x"}}), json!({"scopes": ["docker-worker:cache:x"]})]
         {
-            assert_eq!(find_in("gecko-3/b-linux", task, true), Ok(("docker-worker".to_owned(), false)));
+            assert_eq!(find_in("gecko-3/b-linux", task, true), Ok(("docker-worker", false)));
         }
-        assert_eq!(find_in("scriptworker-k8s/x", json!({}), true), Ok(("scriptworker".to_owned(), false)));
+        assert_eq!(find_in("scriptworker-k8s/x", json!({}), true), Ok(("scriptworker", false)));
     }
 
     #[test]
@@ -162,17 +149,15 @@ mod tests {
                 "generic-worker",
             ),
         ] {
-            assert_eq!(find_in("x/y", task.clone(), false), Ok((name.to_owned(), true)), "{task}");
+            assert_eq!(find_in("x/y", task.clone(), false), Ok((name, true)), "{task}");
             assert_eq!(find_in("x/y", task, true), Err(Reason::Implementation));
         }
     }
 
     #[test]
     fn row_006_no_task_makes_itself_a_scriptworker() {
-        assert_eq!(
-            find_in("x/y", json!({"tags": {"worker-implementation": "scriptworker"}}), false),
-            Err(Reason::Implementation)
-        );
+        let task = json!({"tags": {"worker-implementation": "scriptworker"}});
+        assert_eq!(find_in("x/y", task, false), Err(Reason::Implementation));
     }
 
     #[test]
@@ -183,14 +168,11 @@ mod tests {
 
     #[test]
     fn row_008_an_unknown_or_missing_implementation_is_told() {
-        assert_eq!(
-            find_in("x/y", json!({"tags": {"worker-implementation": "taskcluster-worker"}}), false),
-            Err(Reason::UnknownImplementation)
-        );
         for task in [
             json!({}),
             json!({"payload": {"image": 0, "mounts": null}}),
             json!({"tags": {"worker-implementation": ""}}),
+            json!({"tags": {"worker-implementation": "taskcluster-worker"}}),
         ] {
             assert_eq!(find_in("x/y", task, false), Err(Reason::UnknownImplementation));
         }

@@ -1,13 +1,12 @@
 //! Whether somebody could have interfered with a task while it ran (chain-of-trust.md 5.4 and 6.5).
 
 use crate::cot::finding::Finding;
-use crate::cot::keys::Implementation;
 use crate::cot::reason::Reason;
 use crate::cot::task::Definition;
 use serde_json::Value;
 
 /// The rule. What a task of any implementation might say is looked at: a definition may fit more than one.
-pub(in crate::cot) fn check(_implementation: &Implementation, task: &Definition) -> Result<(), Finding> {
+pub(in crate::cot) fn check(task: &Definition) -> Result<(), Finding> {
     let places: [&[&str]; 3] = [
         &["payload", "features", "interactive"],
         &["payload", "env", "TASKCLUSTER_INTERACTIVE"],
@@ -49,8 +48,7 @@ mod tests {
             "taskQueueId": "p/w", "taskGroupId": "Ypg6xKhKRU-pnkwylNQrMw", "created": "2026-11-25T20:00:00.000Z",
             "payload": payload, "scopes": scopes,
         });
-        check(&Implementation::new("docker-worker"), &Definition::from_value(task).unwrap())
-            .map_err(|finding| finding.reason)
+        check(&Definition::from_value(task).unwrap()).map_err(|finding| finding.reason)
     }
 
     #[test]

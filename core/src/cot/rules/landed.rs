@@ -6,6 +6,7 @@ use crate::cot::evidence::Answer;
 use crate::cot::examine::{Pass, Step, all};
 use crate::cot::finding::Finding;
 use crate::cot::need::{GitHubObject, Need};
+use crate::cot::policy::{Policy, Product};
 use crate::cot::reason::Reason;
 use crate::cot::role::RuleSet;
 use crate::cot::task::Definition;
@@ -13,21 +14,16 @@ use crate::source_url::{RepoUrl, SourceUrl};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// What the policy says about where tasks may come from.
-pub(in crate::cot) struct LandedRules<'a> {
-    pub(in crate::cot) rule_set: RuleSet,
-    pub(in crate::cot) prefix: &'a str,
-    /// Owners of official repositories on GitHub.
-    pub(in crate::cot) owners: &'a BTreeSet<String>,
-    /// Whether GitHub is asked if a commit is on a branch; not for private repositories, which only members write to.
-    pub(in crate::cot) ask: bool,
-}
-
 /// The rule.
-pub(in crate::cot) fn check(pass: &Pass<'_>, rules: &LandedRules<'_>, task: &Definition) -> Step<()> {
-    match rules.rule_set {
-        RuleSet::Current if is_github(task) => on_github(pass, rules, task),
-        RuleSet::Current | RuleSet::Classic => Ok(no_try(rules, task)?),
+pub(in crate::cot) fn check(
+    pass: &Pass<'_>,
+    policy: &Policy,
+    product: &Product,
+    task: &Definition,
+) -> Step<()> {
+    match policy.rules {
+        RuleSet::Current if is_github(task) => on_github(pass, policy, product, task),
+        RuleSet::Current | RuleSet::Classic => Ok(no_try(policy, product, task)?),
     }
 }
 
@@ -35,18 +31,21 @@ fn refused() -> Finding {
     Finding::new(Reason::UntrustedSource)
 }
 
-fn no_try(rules: &LandedRules<'_>, task: &Definition) -> Result<(), Finding> {
-    let is_try = |text: &str| match rules.rule_set {
-        RuleSet::Classic => text == "try",
-        RuleSet::Current => text.contains("try"),
+fn no_try(policy: &Policy, product: &Product, task: &Definition) -> Result<(), Finding> {
+    let tries = &policy.try_pushes;
+    let is_try = |text: &str| match policy.rules {
+        RuleSet::Classic => text == tries.word,
+        RuleSet::Current => text.contains(&tries.word),
     };
-    if task.scheduler() == Some("gecko-level-1") {
-        return Err(refused().at("schedulerId").found("gecko-level-1"));
+    if let Some(scheduler) = tries.schedulers.iter().find(|name| task.scheduler() == Some(name.as_str())) {
+        return Err(refused().at("schedulerId").found(scheduler));
     }
-    if let Some(branch) = task.env("MH_BRANCH").filter(|branch| is_try(branch)) {
-        return Err(refused().at("payload.env.MH_BRANCH").found(branch));
+    for variable in &tries.branch_variables {
+        if let Some(branch) = task.env(variable).filter(|branch| is_try(branch)) {
+            return Err(refused().at(format!("payload.env.{variable}")).found(branch));
+        }
     }
-    let repository = task.source_env(rules.prefix).head_repository();
+    let repository = task.source_env(&product.env_prefix).head_repository();
     for (place, url) in [("the head repository", repository), ("metadata.source", task.source())] {
         let Some(url) = url else { continue };
         let url = SourceUrl::parse(url).map_err(|error| of_url(&error).at(place))?;
@@ -57,21 +56,21 @@ fn no_try(rules: &LandedRules<'_>, task: &Definition) -> Result<(), Finding> {
     Ok(())
 }
 
-fn on_github(pass: &Pass<'_>, rules: &LandedRules<'_>, task: &Definition) -> Step<()> {
+fn on_github(pass: &Pass<'_>, policy: &Policy, product: &Product, task: &Definition) -> Step<()> {
     let tasks_for = task.tasks_for().unwrap_or_default();
     if tasks_for.starts_with("github-pull-request") {
         return Err(refused().at("extra.tasks_for").found(tasks_for).into());
     }
-    if rules.owners.is_empty() {
+    if product.official_owners.is_empty() {
         return Err(Finding::new(Reason::Config).at("official_github_repos_owner").found("nothing").into());
     }
-    let env = task.source_env(rules.prefix);
+    let env = task.source_env(&product.env_prefix);
     let mut pairs = Vec::new();
     if let Some(repository) = env.repository() {
         let url = RepoUrl::parse(repository).map_err(|error| of_url(&error).at("the head repository"))?;
         let revision = env.revision().ok_or_else(|| {
             Finding::new(Reason::Revision)
-                .at(format!("payload.env.{}_HEAD_REV", rules.prefix))
+                .at(format!("payload.env.{}_HEAD_REV", product.env_prefix))
                 .found("nothing")
         })?;
         pairs.push(("the head repository", url.url().clone(), revision.to_owned()));
@@ -83,14 +82,16 @@ fn on_github(pass: &Pass<'_>, rules: &LandedRules<'_>, task: &Definition) -> Ste
         finding.expected("an address on GitHub with a revision").found(&source)
     })?;
     pairs.push(("metadata.source", source, revision));
-    let results = pairs.iter().map(|(place, url, revision)| landed(pass, rules, place, url, revision));
+    let results =
+        pairs.iter().map(|(place, url, revision)| landed(pass, policy, product, place, url, revision));
     all(results).map(drop)
 }
 
 /// The commit is on a branch of an official repository.
 fn landed(
     pass: &Pass<'_>,
-    rules: &LandedRules<'_>,
+    policy: &Policy,
+    product: &Product,
     place: &str,
     url: &SourceUrl,
     revision: &str,
@@ -98,12 +99,13 @@ fn landed(
     let Some((owner, name)) = url.owner_and_name() else {
         return Err(refused().at(place).expected("a repository on GitHub").found(url).into());
     };
-    if !rules.owners.contains(owner) {
-        let owners: Vec<_> = rules.owners.iter().map(String::as_str).collect();
-        let finding = refused().at(place).expected(format!("a repository of {}", owners.join(", ")));
+    if !product.official_owners.contains(owner) {
+        let finding =
+            refused().at(place).expected(format!("a repository of {}", joined(&product.official_owners)));
         return Err(finding.found(url).into());
     }
-    if !rules.ask {
+    // private repositories are written to by members only, and GitHub shows their pages to nobody else
+    if !policy.switches.check_landed || product.trusted.require_secret() {
         return Ok(());
     }
     let repository = format!("{owner}/{name}");
@@ -121,6 +123,10 @@ fn landed(
         return Err(Finding::new(Reason::NotLanded).at(place).found(need).into());
     }
     Ok(())
+}
+
+fn joined(names: &BTreeSet<String>) -> String {
+    names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// The hash of a tag: exactly one tag has the name.

@@ -2,20 +2,10 @@
 //! cot-attacks.md 125 to 129).
 
 use crate::cot::finding::Finding;
+use crate::cot::policy::{Product, ProductType, RestrictedScope, Switches, Tree};
 use crate::cot::reason::Reason;
 use crate::cot::task::Definition;
 use crate::scope::Scope;
-use std::collections::{BTreeMap, BTreeSet};
-
-/// What the policy says about restricted scopes.
-pub(in crate::cot) struct ScopeRules<'a> {
-    /// Scope, perhaps with `*` at its end → level.
-    pub(in crate::cot) restricted: &'a BTreeMap<String, String>,
-    /// Level → repository paths.
-    pub(in crate::cot) trees: &'a BTreeMap<String, BTreeSet<String>>,
-    /// Level → branches, where one repository has branches of several levels.
-    pub(in crate::cot) branches: &'a BTreeMap<String, BTreeSet<String>>,
-}
 
 /// The restricted scopes that a task asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,26 +18,18 @@ pub(in crate::cot) struct Asked<'a> {
 
 /// Which restricted scopes the task asks for. Scopes of parents are what their tree's template gives them, roles too.
 pub(in crate::cot) fn asked<'a>(
-    rules: &'a ScopeRules<'_>,
+    product: &'a Product,
+    switches: &Switches,
     task: &'a Definition,
     is_parent: bool,
 ) -> Asked<'a> {
     let mut levels = Vec::new();
     let mut vague = Vec::new();
     for scope in task.scopes() {
-        let fits = |pattern: &str| match pattern.strip_suffix('*') {
-            Some(prefix) => scope.as_str().starts_with(prefix),
-            None => scope.as_str() == pattern,
-        };
-        levels.extend(
-            rules
-                .restricted
-                .iter()
-                .filter(|(pattern, _)| fits(pattern))
-                .map(|(_, level)| (scope, level.as_str())),
-        );
-        let is_role = scope.as_str().starts_with("assume:") && !is_parent;
-        if is_role || (scope.as_str().ends_with('*') && could_satisfy(scope, rules.restricted)) {
+        let fitting = product.restricted.iter().filter(|restricted| restricted.scope.satisfies(scope));
+        levels.extend(fitting.map(|restricted| (scope, restricted.level.as_str())));
+        let is_role = scope.as_str().starts_with("assume:") && !is_parent && !switches.allow_assumed_roles;
+        if is_role || (scope.as_str().ends_with('*') && could_satisfy(scope, &product.restricted)) {
             vague.push(scope);
         }
     }
@@ -55,9 +37,10 @@ pub(in crate::cot) fn asked<'a>(
 }
 
 /// Whether a scope with a star gives any restricted one.
-fn could_satisfy(scope: &Scope, restricted: &BTreeMap<String, String>) -> bool {
-    let prefix = scope.as_str().trim_end_matches('*');
-    restricted.keys().any(|pattern| {
+fn could_satisfy(scope: &Scope, restricted: &[RestrictedScope]) -> bool {
+    let prefix = scope.as_str().strip_suffix('*').unwrap_or(scope.as_str());
+    restricted.iter().any(|restricted| {
+        let pattern = restricted.scope.as_str();
         let pattern = pattern.strip_suffix('*').unwrap_or(pattern);
         pattern.starts_with(prefix) || prefix.starts_with(pattern)
     })
@@ -72,7 +55,8 @@ impl Asked<'_> {
     /// That the tree gives them.
     pub(in crate::cot) fn given_by(
         &self,
-        rules: &ScopeRules<'_>,
+        product: &Product,
+        switches: &Switches,
         tree: Option<&str>,
         branch: Option<&str>,
     ) -> Result<(), Finding> {
@@ -85,32 +69,74 @@ impl Asked<'_> {
         for (scope, level) in &self.levels {
             let finding =
                 || Finding::new(Reason::Scope).at("scopes").because(format!("{scope} is of level {level}"));
-            let trees = rules
-                .trees
-                .get(*level)
-                .ok_or_else(|| Finding::new(Reason::Config).at(format!("level {level}")))?;
-            if !tree.is_some_and(|tree| trees.contains(tree)) {
-                let names: Vec<_> = trees.iter().map(String::as_str).collect();
-                let found = tree.unwrap_or("no trusted tree");
+            let trees = product.trees.get(*level);
+            let trees = trees.ok_or_else(|| Finding::new(Reason::Config).at(format!("level {level}")))?;
+            let fitting = tree.and_then(|path| trees.iter().find(|tree| tree.fits(path, branch)));
+            let Some(fitting) = fitting else {
+                let names: Vec<_> = trees.iter().map(name).collect();
+                let found =
+                    tree.map_or_else(|| "no trusted tree".to_owned(), |tree| with_branch(tree, branch));
                 return Err(finding().expected(format!("a source in {}", names.join(", "))).found(found));
-            }
-            if let Some(branches) = rules.branches.get(*level)
-                && !branch.is_some_and(|branch| branches.contains(branch))
-            {
-                let names: Vec<_> = branches.iter().map(String::as_str).collect();
+            };
+            let on_github = product.types.contains(&ProductType::GitHub);
+            if switches.require_branches && on_github && fitting.branches.is_none() {
                 return Err(finding()
-                    .expected(format!("a branch of {}", names.join(", ")))
-                    .found(branch.unwrap_or("none")));
+                    .expected("a tree whose branches the policy names")
+                    .found(&fitting.path));
             }
         }
         Ok(())
     }
 }
 
+fn name(tree: &Tree) -> String {
+    match &tree.branches {
+        None => tree.path.clone(),
+        Some(branches) => format!("{} (branches {})", tree.path, branches.join(", ")),
+    }
+}
+
+fn with_branch(tree: &str, branch: Option<&str>) -> String {
+    branch.map_or_else(|| tree.to_owned(), |branch| format!("{tree} (branch {branch})"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cot::policy::{CURRENT, Policy};
+    use crate::json::DocumentKind;
+    use crate::yaml;
     use serde_json::json;
+
+    fn check_by(
+        switches: Switches,
+        scopes: &[&str],
+        tree: Option<&str>,
+        branch: Option<&str>,
+        is_parent: bool,
+    ) -> Result<bool, Reason> {
+        let mut document = yaml::read_strict(CURRENT.as_bytes(), DocumentKind::Policy).unwrap();
+        let product = &mut document["products"]["firefox"];
+        product["cot_restricted_scopes"] = json!({
+            "project:releng:signing:cert:release-signing": "release",
+            "project:releng:balrog:server:beta": "beta",
+            "project:xpi:releng:github:project:mozilla-extensions/*": "xpi",
+            "project:git": "git",
+        });
+        product["cot_restricted_trees"] = json!({
+            "release": ["/r", "/b"], "beta": ["/b"], "xpi": ["/x"], "git": [{"path": "/g", "branches": ["main"]}],
+        });
+        let policy = Policy::from_value(document).unwrap();
+        let product = policy.product("firefox").unwrap();
+        let task = json!({
+            "taskQueueId": "p/w", "taskGroupId": "Ypg6xKhKRU-pnkwylNQrMw", "created": "2026-11-25T20:00:00.000Z",
+            "payload": {}, "scopes": scopes,
+        });
+        let task = Definition::from_value(task).unwrap();
+        let asked = asked(product, &switches, &task, is_parent);
+        let given = asked.given_by(product, &switches, tree, branch);
+        given.map(|()| asked.privileged()).map_err(|finding| finding.reason)
+    }
 
     fn check(
         scopes: &[&str],
@@ -118,30 +144,7 @@ mod tests {
         branch: Option<&str>,
         is_parent: bool,
     ) -> Result<bool, Reason> {
-        let map =
-            |pairs: &[(&str, &str)]| pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
-        let sets = |pairs: &[(&str, &[&str])]| {
-            let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-            pairs.iter().map(|(level, names)| ((*level).to_owned(), set(names))).collect()
-        };
-        let restricted = map(&[
-            ("project:releng:signing:cert:release-signing", "release"),
-            ("project:releng:balrog:server:beta", "beta"),
-            ("project:xpi:releng:github:project:mozilla-extensions/*", "xpi"),
-            ("project:git", "git"),
-            ("project:odd", "undefined"),
-        ]);
-        let trees =
-            sets(&[("release", &["/r", "/b"]), ("beta", &["/b"]), ("xpi", &["/x"]), ("git", &["/g"])]);
-        let branches = sets(&[("git", &["main"])]);
-        let rules = ScopeRules { restricted: &restricted, trees: &trees, branches: &branches };
-        let task = json!({
-            "taskQueueId": "p/w", "taskGroupId": "Ypg6xKhKRU-pnkwylNQrMw", "created": "2026-11-25T20:00:00.000Z",
-            "payload": {}, "scopes": scopes,
-        });
-        let task = Definition::from_value(task).unwrap();
-        let asked = asked(&rules, &task, is_parent);
-        asked.given_by(&rules, tree, branch).map(|()| asked.privileged()).map_err(|finding| finding.reason)
+        check_by(Switches::USUAL, scopes, tree, branch, is_parent)
     }
 
     const RELEASE: &str = "project:releng:signing:cert:release-signing";
@@ -168,7 +171,6 @@ mod tests {
         );
         assert_eq!(check(&[RELEASE], Some("/other"), None, false), Err(Reason::Scope));
         assert_eq!(check(&[RELEASE], None, None, false), Err(Reason::Scope));
-        assert_eq!(check(&["project:odd"], Some("/r"), None, false), Err(Reason::Config));
     }
 
     #[test]
@@ -209,5 +211,8 @@ mod tests {
         assert_eq!(check(&["project:git"], Some("/g"), Some("main"), false), Ok(true));
         assert_eq!(check(&["project:git"], Some("/g"), Some("evil"), false), Err(Reason::Scope));
         assert_eq!(check(&["project:git"], Some("/g"), None, false), Err(Reason::Scope));
+        let strict = Switches { require_branches: true, ..Switches::USUAL };
+        assert_eq!(check_by(strict.clone(), &["project:git"], Some("/g"), Some("main"), false), Ok(true));
+        assert_eq!(check_by(strict, &[RELEASE], Some("/r"), None, false), Err(Reason::Scope));
     }
 }

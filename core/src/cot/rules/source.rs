@@ -4,30 +4,13 @@
 use super::tree::of_url;
 use crate::cot::chain::{Chain, Link};
 use crate::cot::finding::Finding;
+use crate::cot::policy::{Policy, Product};
 use crate::cot::reason::Reason;
 use crate::cot::role::RuleSet;
 use crate::cot::task::Definition;
 use crate::ids::TaskId;
-use crate::source_url::{RepoUrl, SourceUrl, Untrusted, VcsRules};
+use crate::source_url::{RepoUrl, SourceUrl, Untrusted};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// What the policy says about sources.
-pub(in crate::cot) struct SourceRules<'a> {
-    pub(in crate::cot) rule_set: RuleSet,
-    /// The prefix of the product's variables.
-    pub(in crate::cot) prefix: &'a str,
-    /// Prefixes of other trees that a task may name beside; the first that is set is the one that `metadata.source` is
-    /// in, where `overrides` says so.
-    pub(in crate::cot) other_prefixes: &'a [String],
-    /// Whether another prefix, where set, takes the place of the product's own for `metadata.source`.
-    pub(in crate::cot) overrides: bool,
-    /// The trees of the product.
-    pub(in crate::cot) trusted: &'a VcsRules,
-    /// The trees of any product.
-    pub(in crate::cot) trusted_anywhere: &'a VcsRules,
-    /// Path of a Mercurial tree → path of its mirror on GitHub.
-    pub(in crate::cot) mirrors: &'a BTreeMap<String, String>,
-}
 
 /// The repository path of a link, or why it has none.
 pub(in crate::cot) type Place = Result<String, Untrusted>;
@@ -49,7 +32,7 @@ impl Places {
 
     /// Mirrors count as what they mirror: a task of a Mercurial tree's graph may have its source on GitHub. Parents and
     /// tasks of other graphs are never mapped.
-    pub(in crate::cot) fn map_mirrors(&mut self, rules: &SourceRules<'_>, chain: &Chain) {
+    pub(in crate::cot) fn map_mirrors(&mut self, product: &Product, chain: &Chain) {
         let Some(subject) = chain.links().first() else { return };
         let same_graph = |link: &&Link| link.task.group() == subject.task.group();
         let parents: BTreeSet<_> = chain
@@ -64,7 +47,8 @@ impl Places {
             [only] => Some(only.clone()),
             _ => own(),
         };
-        let Some((parent, mirror)) = parent.and_then(|path| Some((path.clone(), rules.mirrors.get(&path)?)))
+        let Some((parent, mirror)) =
+            parent.and_then(|path| Some((path.clone(), product.mirrors.get(&path)?)))
         else {
             return;
         };
@@ -105,33 +89,17 @@ impl Places {
 }
 
 /// The place of one task.
-pub(in crate::cot) fn place(rules: &SourceRules<'_>, task: &Definition) -> Result<Place, Finding> {
+pub(in crate::cot) fn place(policy: &Policy, product: &Product, task: &Definition) -> Result<Place, Finding> {
     let source = task.source().unwrap_or_default();
     let source = SourceUrl::parse(source).map_err(|error| of_url(&error).at("metadata.source"))?;
-    let own = repository(task, rules.prefix)?;
-    let mut others = Vec::new();
-    for prefix in rules.other_prefixes.iter().filter(|prefix| *prefix != rules.prefix) {
-        others.extend(repository(task, prefix)?.map(|repository| (prefix, repository)));
-    }
-    let differing = own.as_ref().zip(others.iter().find(|(_, other)| own.as_ref() != Some(other)));
-    if let Some((own, (prefix, other))) = differing {
-        for (prefix, repository) in [(rules.prefix, own), (prefix.as_str(), other)] {
-            if let Err(untrusted) = rules.trusted_anywhere.trusted_path(repository.url()) {
-                let finding =
-                    Finding::new(Reason::SourceMismatch).at(format!("payload.env.{prefix}_HEAD_REPOSITORY"));
-                return Err(finding
-                    .expected("a trusted repository, as the task names two")
-                    .found(repository)
-                    .because(untrusted));
-            }
-        }
-    }
-    let named = match others.first() {
-        Some((_, other)) if rules.overrides => Some(other),
-        _ => own.as_ref(),
+    let own = repository(task, &product.env_prefix)?;
+    two_trees(policy, product, task, own.as_ref())?;
+    let overriding = match &product.overriding_env_prefix {
+        Some(prefix) => repository(task, prefix)?,
+        None => None,
     };
-    let counts = match named {
-        Some(named) if !source.is_inside(named) => match rules.rule_set {
+    let counts = match overriding.as_ref().or(own.as_ref()) {
+        Some(named) if !source.is_inside(named) => match policy.rules {
             // a hook's task has the hook as its source
             RuleSet::Classic => named.url(),
             RuleSet::Current => {
@@ -141,7 +109,33 @@ pub(in crate::cot) fn place(rules: &SourceRules<'_>, task: &Definition) -> Resul
         },
         _ => &source,
     };
-    Ok(rules.trusted.trusted_path(counts))
+    Ok(product.trusted.trusted_path(counts))
+}
+
+/// A task that names a second tree, as those of applications on top of another one do: both are trees that the policy
+/// trusts for some product.
+fn two_trees(
+    policy: &Policy,
+    product: &Product,
+    task: &Definition,
+    own: Option<&RepoUrl>,
+) -> Result<(), Finding> {
+    let prefixes: BTreeSet<_> = policy.products.values().map(|other| other.env_prefix.as_str()).collect();
+    let Some(own) = own else { return Ok(()) };
+    for prefix in prefixes.into_iter().filter(|prefix| *prefix != product.env_prefix) {
+        let Some(other) = repository(task, prefix)?.filter(|other| other != own) else { continue };
+        for (prefix, repository) in [(product.env_prefix.as_str(), own), (prefix, &other)] {
+            let trusted = |product: &Product| product.trusted.trusted_path(repository.url()).is_ok();
+            if !policy.products.values().any(trusted) {
+                let finding =
+                    Finding::new(Reason::SourceMismatch).at(format!("payload.env.{prefix}_HEAD_REPOSITORY"));
+                return Err(finding
+                    .expected("a trusted repository, as the task names two")
+                    .found(repository));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn repository(task: &Definition, prefix: &str) -> Result<Option<RepoUrl>, Finding> {

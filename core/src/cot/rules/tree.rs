@@ -16,46 +16,26 @@ mod tests;
 use crate::cot::chain::Link;
 use crate::cot::examine::{Pass, Step};
 use crate::cot::finding::Finding;
+use crate::cot::policy::Product;
 use crate::cot::reason::Reason;
 use crate::cot::task::{Definition, SourceEnv};
 use crate::cot::template::{Renderer, Rendering, TemplateError};
 use crate::ids::TaskId;
 use crate::json::{DocumentKind, read_strict};
 use crate::source_url::{RepoUrl, SourceUrl, SourceUrlError, UrlFault};
+use crate::time::UnixMillis;
 use action::OfferedAction;
 pub(in crate::cot) use facts::github;
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 const TEMPLATE: &str = ".taskcluster.yml";
-
-/// Where the source trees of a product are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(in crate::cot) enum ProductType {
-    /// On a Mercurial server.
-    Hg,
-    /// On GitHub.
-    Github,
-}
-
-/// What the policy says about parent tasks of a product.
-pub(in crate::cot) struct TreeRules<'a> {
-    /// The prefix of the variables that name the source.
-    pub(in crate::cot) prefix: &'a str,
-    /// Where its trees are; with several, the decision task decides.
-    pub(in crate::cot) product_types: &'a [ProductType],
-    /// The occasions that are accepted.
-    pub(in crate::cot) tasks_for: &'a BTreeSet<String>,
-}
 
 /// A parent task, and the decision task that it goes back to; often the same.
 pub(in crate::cot) struct Parents<'a> {
     pub(in crate::cot) parent: &'a Link,
     pub(in crate::cot) decision: &'a Link,
-    pub(in crate::cot) prefix: &'a str,
+    pub(in crate::cot) product: &'a Product,
 }
 
 /// Reads an attested document of a link.
@@ -63,11 +43,11 @@ pub(in crate::cot) type Documents<'a> = dyn Fn(&Link, &str, DocumentKind) -> Ste
 
 impl<'a> Parents<'a> {
     fn source(&self) -> SourceEnv<'a> {
-        self.decision.task.source_env(self.prefix)
+        self.decision.task.source_env(&self.product.env_prefix)
     }
 
     fn repository(&self) -> Result<RepoUrl, Finding> {
-        let variable = format!("payload.env.{}_HEAD_REPOSITORY", self.prefix);
+        let variable = format!("payload.env.{}_HEAD_REPOSITORY", self.product.env_prefix);
         let text = self.source().repository().ok_or_else(|| {
             Finding::new(Reason::SourceMismatch).at(&variable).expected("a repository").found("nothing")
         })?;
@@ -78,10 +58,11 @@ impl<'a> Parents<'a> {
     fn revision(&self, tasks_for: &str) -> Result<&'a str, Finding> {
         let revision = self.source().revision().unwrap_or_default();
         let full = revision.len() == 40 && revision.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if full || (tasks_for == "github-release" && !revision.is_empty()) {
+        if full || (self.product.tag_revisions_for.iter().any(|it| it == tasks_for) && !revision.is_empty()) {
             return Ok(revision);
         }
-        let finding = Finding::new(Reason::Revision).at(format!("payload.env.{}_HEAD_REV", self.prefix));
+        let finding =
+            Finding::new(Reason::Revision).at(format!("payload.env.{}_HEAD_REV", self.product.env_prefix));
         Err(finding.expected("40 hexadecimal digits").found(format!("{revision:?}")))
     }
 }
@@ -99,18 +80,21 @@ pub(in crate::cot) fn of_url(error: &SourceUrlError) -> Finding {
 /// The rule.
 pub(in crate::cot) fn check(
     pass: &Pass<'_>,
-    rules: &TreeRules<'_>,
     renderer: &dyn Renderer,
     documents: &Documents<'_>,
     parents: &Parents<'_>,
-) -> Step<()> {
+    window_hours: u64,
+) -> Step<Option<String>> {
     let task = &parents.parent.task;
     let tasks_for = task.tasks_for().unwrap_or_default();
-    if !rules.tasks_for.contains(tasks_for) {
-        let accepted: Vec<_> = rules.tasks_for.iter().map(String::as_str).collect();
+    let accepted = &parents.product.tasks_for;
+    if !accepted.contains(tasks_for) {
         let finding = Finding::new(Reason::TasksFor).at("extra.tasks_for");
         return Err(finding
-            .expected(format!("one of {}", accepted.join(", ")))
+            .expected(format!(
+                "one of {}",
+                accepted.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+            ))
             .found(format!("{tasks_for:?}"))
             .into());
     }
@@ -120,7 +104,7 @@ pub(in crate::cot) fn check(
     let template = facts::template(pass, &repository, revision);
     let action = matches!(tasks_for, "action" | "pr-action");
     let offered = if action { Some(offered(documents, parents)?) } else { None };
-    let context = facts::context(pass, rules, documents, parents, tasks_for, &repository)?;
+    let context = facts::context(pass, documents, parents, tasks_for, &repository)?;
     let template = template?;
     let rendered = match offered {
         None => render(renderer, parents, template, context)?,
@@ -139,7 +123,16 @@ pub(in crate::cot) fn check(
     if action {
         settle_group(&mut rebuilt, parents)?;
     }
-    compare(&rebuilt, task)
+    compare(&rebuilt, task)?;
+    Ok(facts::pushed(pass, parents, &repository, tasks_for)
+        .and_then(|pushed| late(task, pushed, window_hours)))
+}
+
+/// A parent task that was made long after its push is worth knowing of: templates may look at the time (cot-attacks.md
+/// 105).
+fn late(task: &Definition, pushed: UnixMillis, window_hours: u64) -> Option<String> {
+    let hours = task.created().since(pushed).unsigned_abs() / 3_600_000;
+    (hours > window_hours).then(|| format!("made {hours} hours from its push"))
 }
 
 fn own(parents: &Parents<'_>) -> Value {

@@ -195,11 +195,11 @@ fn row_006_pools_are_mapped_and_row_020_forms_are_by_implementation() {
     let pool = |text: &str| TaskQueueId::parse(text).unwrap();
     assert_eq!(
         current().pools.implementation(&pool("scriptworker-k8s/x")),
-        Some(&Implementation::new("scriptworker"))
+        Some(Implementation::from_name("scriptworker").unwrap())
     );
     assert_eq!(current().pools.implementation(&pool("gecko-3/b-linux")), None);
     let forms = |policy: &Policy| -> Vec<_> {
-        policy.accepted_forms(&Implementation::new("docker-worker"), UnixMillis(0)).collect()
+        policy.accepted_forms(Implementation::from_name("docker-worker").unwrap(), UnixMillis(0)).collect()
     };
     assert_eq!(forms(&classic()), [Form::OpenPgp]);
     assert_eq!(forms(&current()), [Form::Ed25519]);

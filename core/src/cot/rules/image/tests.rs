@@ -1,4 +1,7 @@
 use super::*;
+use crate::cot::policy::{CURRENT, Policy};
+use crate::json::DocumentKind;
+use crate::yaml;
 use serde_json::json;
 
 const IMAGE: &str = "Zpg6xKhKRU-pnkwylNQrMw";
@@ -23,6 +26,7 @@ struct Case {
     input: Value,
     environment: Value,
     privileged: bool,
+    lists: bool,
 }
 
 fn case(rule_set: RuleSet) -> Case {
@@ -33,6 +37,7 @@ fn case(rule_set: RuleSet) -> Case {
         input: json!(IMAGE),
         environment: json!({"imageArtifactHash": format!("sha256:{}", hex("a"))}),
         privileged: true,
+        lists: true,
     }
 }
 
@@ -42,12 +47,16 @@ impl Case {
             "taskQueueId": "p/w", "taskGroupId": IMAGE, "created": "2026-11-25T20:00:00.000Z",
             "payload": {"image": self.image}, "extra": {"chainOfTrust": {"inputs": {"docker-image": self.input}}},
         });
-        let allowed =
-            BTreeMap::from([("decision".to_owned(), BTreeSet::from([format!("sha256:{}", hex("b"))]))]);
+        let mut document = yaml::read_strict(CURRENT.as_bytes(), DocumentKind::Policy).unwrap();
+        let product = &mut document["products"]["firefox"];
+        product["prebuilt_docker_image_task_types"] = json!(["decision", "l10n"]);
+        if self.lists {
+            product["docker_image_allowlists"] = json!({"decision": [format!("sha256:{}", hex("b"))]});
+        }
+        let policy = Policy::from_value(document).unwrap();
         let rules = ImageRules {
             rule_set: self.rule_set,
-            prebuilt: &["decision".to_owned(), "l10n".to_owned()].into(),
-            allowed: &allowed,
+            product: policy.product("firefox").unwrap(),
             privileged: self.privileged,
         };
         let task = Definition::from_value(task).unwrap();
@@ -113,8 +122,15 @@ fn row_111_an_image_by_name_is_for_some_types_only() {
         assert_eq!(by_name(rules, "decision", json!({"imageHash": "sha256:other"})), Err(Reason::Image));
         assert_eq!(by_name(rules, "decision", json!({})), Err(Reason::Image));
     }
-    assert_eq!(by_name(RuleSet::Current, "l10n", json!({})), Ok(()), "no list, no digest");
-    assert_eq!(by_name(RuleSet::Classic, "l10n", json!({})), Err(Reason::Image));
+    assert_eq!(by_name(RuleSet::Classic, "l10n", listed()), Err(Reason::Image), "no list for the type");
+    let free = Case {
+        image: json!("x"),
+        task_type: "l10n",
+        lists: false,
+        environment: json!({}),
+        ..case(RuleSet::Current)
+    };
+    assert_eq!(free.check(), Ok(()), "without lists digests do not matter");
 }
 
 #[test]

@@ -1,33 +1,30 @@
 use super::*;
-use crate::source_url::VcsRule;
+use crate::cot::policy::{CLASSIC, CURRENT};
+use crate::json::DocumentKind;
+use crate::yaml;
 use serde_json::{Value, json};
 
-fn vcs(host: &str, paths: &[&str]) -> VcsRules {
-    let rule = VcsRule {
-        schemes: vec!["https".to_owned(), "ssh".to_owned()],
-        netlocs: vec![host.to_owned()],
-        path_regexes: paths.iter().map(|path| format!("^(?P<path>{path})(/|$)")).collect(),
-        require_secret: false,
-    };
-    VcsRules::new(&[rule]).unwrap()
-}
-
 fn place_of(rule_set: RuleSet, overrides: bool, source: &str, env: Value) -> Result<Place, Reason> {
-    let trusted = vcs("hg.mozilla.org", &["/mozilla-central", "/comm-central"]);
-    let rules = SourceRules {
-        rule_set,
-        prefix: "GECKO",
-        other_prefixes: &["GECKO".to_owned(), "COMM".to_owned()],
-        overrides,
-        trusted: &trusted,
-        trusted_anywhere: &trusted,
-        mirrors: &BTreeMap::new(),
+    let built_in = match rule_set {
+        RuleSet::Classic => CLASSIC,
+        RuleSet::Current => CURRENT,
     };
+    let mut document = yaml::read_strict(built_in.as_bytes(), DocumentKind::Policy).unwrap();
+    let product = &mut document["products"]["firefox"];
+    product["trusted_vcs_rules"] = json!([{
+        "schemes": ["https", "ssh"], "netlocs": ["hg.mozilla.org"],
+        "path_regexes": ["^(?P<path>/mozilla-central)(/|$)", "^(?P<path>/comm-central)(/|$)"],
+    }]);
+    if overrides {
+        product["overriding_source_env_prefix"] = json!("COMM");
+    }
+    let policy = Policy::from_value(document).unwrap();
     let task = json!({
         "taskQueueId": "p/w", "taskGroupId": "Ypg6xKhKRU-pnkwylNQrMw", "created": "2026-11-25T20:00:00.000Z",
         "payload": {"env": env}, "metadata": {"source": source},
     });
-    place(&rules, &Definition::from_value(task).unwrap()).map_err(|finding| finding.reason)
+    let task = Definition::from_value(task).unwrap();
+    place(&policy, policy.product("firefox").unwrap(), &task).map_err(|finding| finding.reason)
 }
 
 const CENTRAL: &str = "https://hg.mozilla.org/mozilla-central";

@@ -36,6 +36,8 @@ enum Holes {
 /// A definition in the form in which both sides are compared.
 fn normal(mut task: Map<String, Value>, holes: Holes) -> Value {
     task.remove("taskId");
+    // may have been changed through the queue's API since (cot-attacks.md 138)
+    task.remove("priority");
     let mut task = without_holes(Value::Object(task), holes);
     if let Value::Object(task) = &mut task {
         task.entry("projectId").or_insert_with(|| Value::from("none"));

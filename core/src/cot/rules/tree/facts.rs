@@ -4,15 +4,17 @@ use super::github as events;
 use super::github::Repository;
 use super::hg;
 use super::projects::{Project, Projects};
-use super::{Documents, Parents, ProductType, TEMPLATE, TreeRules, is_github, of_url, own};
+use super::{Documents, Parents, TEMPLATE, is_github, of_url, own};
 use crate::cot::evidence::Answer;
 use crate::cot::examine::{Pass, Step, Stop};
 use crate::cot::finding::Finding;
 use crate::cot::need::{GitHubObject, Need};
+use crate::cot::policy::ProductType;
 use crate::cot::reason::Reason;
 use crate::cot::task::Definition;
 use crate::json::{DocumentKind, read_strict};
 use crate::source_url::{RepoUrl, SourceUrl};
+use crate::time::UnixMillis;
 use crate::yaml;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -40,15 +42,14 @@ pub(super) fn template(pass: &Pass<'_>, repository: &RepoUrl, revision: &str) ->
 /// Everything that the template refers to.
 pub(super) fn context(
     pass: &Pass<'_>,
-    rules: &TreeRules<'_>,
     documents: &Documents<'_>,
     parents: &Parents<'_>,
     tasks_for: &str,
     repository: &RepoUrl,
 ) -> Step<Map<String, Value>> {
-    let mut context = match product_type(rules, parents, repository)? {
+    let mut context = match product_type(parents, repository)? {
         ProductType::Hg => hg_context(pass, documents, parents, tasks_for, repository)?,
-        ProductType::Github => github_context(pass, parents, tasks_for, repository)?,
+        ProductType::GitHub => github_context(pass, parents, tasks_for, repository)?,
     };
     for (key, value) in
         [("tasks_for", Value::from(tasks_for)), ("ownTaskId", own(parents)), ("taskId", Value::Null)]
@@ -59,17 +60,13 @@ pub(super) fn context(
 }
 
 /// Which kind of tree it is: with several kinds, what the decision task looks like decides.
-fn product_type(
-    rules: &TreeRules<'_>,
-    parents: &Parents<'_>,
-    repository: &RepoUrl,
-) -> Result<ProductType, Finding> {
-    let detected = match rules.product_types {
+fn product_type(parents: &Parents<'_>, repository: &RepoUrl) -> Result<ProductType, Finding> {
+    let detected = match parents.product.types.as_slice() {
         [only] => return Ok(*only),
-        _ if is_github(&parents.decision.task) || repository.url().is_github() => ProductType::Github,
+        _ if is_github(&parents.decision.task) || repository.url().is_github() => ProductType::GitHub,
         _ => ProductType::Hg,
     };
-    if rules.product_types.contains(&detected) {
+    if parents.product.types.contains(&detected) {
         return Ok(detected);
     }
     Err(Finding::new(Reason::Config).at("cot_product_type").found(format!("no rules for {detected:?}")))
@@ -103,11 +100,23 @@ fn hg_context(
     if !matches!(tasks_for, "hg-push" | "cron") {
         return Err(unknown_for(tasks_for, "Mercurial"));
     }
+    let push = push(pass, parents, repository, tasks_for);
+    let (project, push) = (project?, push?);
+    Ok(hg::context(tasks_for, parents, &project, push.as_ref().as_ref().map_err(Clone::clone)?)?)
+}
+
+/// What the push log says of the revision.
+fn push(
+    pass: &Pass<'_>,
+    parents: &Parents<'_>,
+    repository: &RepoUrl,
+    tasks_for: &str,
+) -> Step<Arc<Result<hg::Push, Finding>>> {
     let need = Need::Pushlog {
         repository: repository.to_string(),
         revision: parents.revision(tasks_for)?.to_owned(),
     };
-    let push = pass.parsed(&need, |answer| match answer {
+    pass.parsed(&need, |answer| match answer {
         Answer::Present(bytes) => hg::Push::read(bytes, parents.source().revision().unwrap_or_default()),
         Answer::Absent | Answer::Stored(_) => {
             Err(Finding::new(Reason::Revision).at("the pushlog").found("nothing"))
@@ -115,9 +124,7 @@ fn hg_context(
         Answer::TooLarge { limit } => {
             Err(Finding::new(Reason::Limit).at("the pushlog").expected(format!("at most {limit} bytes")))
         }
-    });
-    let (project, push) = (project?, push?);
-    Ok(hg::context(tasks_for, parents, &project, push.as_ref().as_ref().map_err(Clone::clone)?)?)
+    })
 }
 
 fn unknown_for(tasks_for: &str, place: &str) -> Stop {
@@ -167,7 +174,7 @@ fn pull_request(pass: &Pass<'_>, parents: &Parents<'_>, repository: &Repository)
     let source = parents.source();
     let number = source.pull_request().ok_or_else(|| {
         Finding::new(Reason::Schema)
-            .at(format!("payload.env.{}_PULL_REQUEST_NUMBER", parents.prefix))
+            .at(format!("payload.env.{}_PULL_REQUEST_NUMBER", parents.product.env_prefix))
             .expected("a number")
     })?;
     let definition = github(pass, &repository.full_name, GitHubObject::Repository)?;
@@ -241,4 +248,20 @@ pub(super) fn cron(task: &Definition) -> Result<Value, Finding> {
     let refused = || Finding::new(Reason::Schema).at("extra.cron").expected("JSON in a text");
     let text = task.text(&["extra", "cron"]).ok_or_else(refused)?;
     read_strict(text.as_bytes(), DocumentKind::TaskDefinition).map_err(|error| refused().because(error))
+}
+
+/// When the push was made, where something tells that beside the task.
+pub(super) fn pushed(
+    pass: &Pass<'_>,
+    parents: &Parents<'_>,
+    repository: &RepoUrl,
+    tasks_for: &str,
+) -> Option<UnixMillis> {
+    match tasks_for {
+        "hg-push" => push(pass, parents, repository, tasks_for).ok()?.as_ref().as_ref().ok()?.date(),
+        "github-push" | "github-pull-request" | "github-pull-request-untrusted" => {
+            UnixMillis::parse(parents.source().pushed_at()?).ok()
+        }
+        _ => None,
+    }
 }

@@ -5,6 +5,7 @@ use super::projects::Project;
 use crate::cot::finding::Finding;
 use crate::cot::reason::Reason;
 use crate::json::{DocumentKind, read_strict};
+use crate::time::UnixMillis;
 use serde_json::{Map, Value, json};
 
 /// A push, as the server tells it.
@@ -51,6 +52,11 @@ impl Push {
         read().ok_or_else(|| {
             Finding::new(Reason::Schema).at("the pushlog").expected("user, date and changesets")
         })
+    }
+
+    /// When it was made.
+    pub(super) fn date(&self) -> Option<UnixMillis> {
+        self.date.as_i64().map(|seconds| UnixMillis(seconds.saturating_mul(1000)))
     }
 
     /// The comment that the hook was given: nothing, or what the push itself says to the try server.
