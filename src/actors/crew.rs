@@ -3,10 +3,12 @@
 
 use super::claimer::{Claimer, Identity};
 use super::credential_refresher::CredentialRefresher;
+use super::keyring_manager::KeyringManager;
 use super::reclaimer::Reclaimer;
 use super::script_runner::ScriptRunner;
 use super::uploader::Uploader;
 use crate::config::Config;
+use crate::keyrings::Published;
 use crate::messages::{Member, Notice, Post, Staff};
 use crate::signing::Attester;
 use crate::taskcluster::{Auth, Http, HttpConfig, RootUrl};
@@ -32,6 +34,8 @@ pub struct Crew {
     pub attester: Arc<Attester>,
     /// How HTTP clients are made: one per thread.
     pub http: HttpConfig,
+    /// The keyrings in force; nobody fills it when none are kept.
+    pub keyrings: Arc<Published>,
 }
 
 /// The actors at work.
@@ -46,6 +50,8 @@ pub struct Team {
     pub runner: Member<ScriptRunner>,
     /// Uploads.
     pub uploader: Member<Uploader>,
+    /// Keeps keyrings current; nobody does when none are kept.
+    pub keyring_manager: Option<Member<KeyringManager>>,
 }
 
 impl Crew {
@@ -57,6 +63,7 @@ impl Crew {
             refresher: self.refresher(supervisor(CredentialRefresher::NAME)),
             runner: self.runner(supervisor(ScriptRunner::NAME)),
             uploader: self.uploader(supervisor(Uploader::NAME)),
+            keyring_manager: self.keyring_manager(),
         }
     }
 
@@ -78,6 +85,12 @@ impl Crew {
             // not in this crew
             run::Actor::CotVerifier => {}
         }
+    }
+
+    /// Starts the actor that keeps keyrings current, if any are kept. It reports to nobody: what it finds is published.
+    pub fn keyring_manager(&self) -> Option<Member<KeyringManager>> {
+        let (config, published) = (Arc::clone(&self.config), Arc::clone(&self.keyrings));
+        config.keeps_keyrings().then(|| start(&self.work, move || KeyringManager::new(config, published)))
     }
 
     fn claimer(&self, post: Post<Notice>) -> Member<Claimer> {

@@ -15,15 +15,17 @@
 //! | [`credential_refresher`] | puts renewed credentials in use |
 //! | [`script_runner`] | the work directory and the script in it |
 //! | [`uploader`] | the artifacts |
+//! | [`keyring_manager`] | the keyrings of other workers, when there are any |
 //! | [`crew`] | how actors are started, and started anew |
 //! | [`run_credentials`] | the credentials of the run in hand, shared by all |
 //!
-//! The chain-of-trust verifier and the keyring manager join this row when they exist; the state machine already has
-//! their places (`Effect::Verify`, `Effect::Attest`).
+//! The chain-of-trust verifier joins this row when it exists; the state machine already has its place
+//! (`Effect::Verify`).
 
 pub mod claimer;
 pub mod credential_refresher;
 pub mod crew;
+pub mod keyring_manager;
 pub mod reclaimer;
 pub mod run_credentials;
 pub mod script_runner;

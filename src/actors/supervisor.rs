@@ -358,6 +358,7 @@ impl Receive<Notice> for Supervisor {
             }
             Notice::GaveBack(..) => {}
             Notice::Life(life) => self.live(life, ctx),
+            Notice::Reload => self.reload(),
             Notice::Died(actor) => self.died(actor, ctx),
             Notice::Run(key, event) => {
                 if self.hand.as_ref().is_some_and(|hand| hand.key == key) {

@@ -7,6 +7,7 @@ mod create_test_workdir;
 mod demo;
 mod keys;
 mod old_names;
+mod rebuild_keyrings;
 mod run;
 mod show_config;
 mod stored;
@@ -48,6 +49,8 @@ enum Verb {
     Try(try_task::Options),
     /// Show the worker at work: an embedded queue, a worker process and real tasks, good and bad.
     Demo(demo::Options),
+    /// Bring the keyrings of other workers up to date; the worker takes them over.
+    RebuildKeyrings(rebuild_keyrings::Options),
     /// What scripts ask about their task and its surroundings: JSON on stdout.
     #[command(subcommand)]
     Client(client::Client),
@@ -80,6 +83,7 @@ pub fn main() -> ExitCode {
         Some(Verb::ShowConfig(options)) => show_config::show_config(&options),
         Some(Verb::Try(options)) => try_task::try_task(&options),
         Some(Verb::Demo(options)) => demo::demo(&options),
+        Some(Verb::RebuildKeyrings(options)) => rebuild_keyrings::rebuild_keyrings(&options),
         Some(Verb::Client(verb)) => client::client(&verb),
         Some(Verb::CreateTestWorkdir(options)) => create_test_workdir::create_test_workdir(&options),
         Some(Verb::Keys(verb)) => keys::run(&verb),

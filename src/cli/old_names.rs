@@ -5,9 +5,10 @@ use std::ffi::OsString;
 use std::path::Path;
 
 /// The old commands, and the verbs that took their place.
-const OLD_NAMES: [(&str, &str); 3] = [
+const OLD_NAMES: [(&str, &str); 4] = [
     ("create_gpg_keys", "create-gpg-keys"),
     ("create_test_workdir", "create-test-workdir"),
+    ("rebuild_gpg_homedirs", "rebuild-keyrings"),
     ("verify_ed25519_signature", "verify-ed25519-signature"),
 ];
 

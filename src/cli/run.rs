@@ -145,6 +145,7 @@ pub(super) fn serve(
             attester,
             auth: Auth::fixed(own_credentials(credentials)),
             http,
+            keyrings: Arc::default(),
         };
         let (leave, left) = oneshot::channel();
         let supervisor =

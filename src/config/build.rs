@@ -105,11 +105,7 @@ pub(super) fn build(
     let attestation = attestation::build(raw, &around, problems, warnings);
     let given = |key: &str| around.spots.find(key).is_some();
     let keyrings = keyrings::build(raw, around.env, given, problems);
-    if raw.verify_chain_of_trust
-        && raw.cot_product.is_none()
-        && around.generation == Generation::Current
-        && !around.refused.contains(&"cot_product")
-    {
+    if raw.verify_chain_of_trust && raw.cot_product.is_none() && !around.refused.contains(&"cot_product") {
         let expected = "a product, because verify_chain_of_trust is true";
         let problem = ConfigProblem::new(Rule::Contradiction, "cot_product", expected, "none");
         let at = around.spots.find("cot_product").or_else(|| around.spots.find("verify_chain_of_trust"));

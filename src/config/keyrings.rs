@@ -102,7 +102,7 @@ pub(super) fn build(
 }
 
 /// What git may be given as a place to fetch from: transports that start no other program than ssh.
-pub(super) fn usable_url(url: &str) -> bool {
+pub(crate) fn usable_url(url: &str) -> bool {
     let plain = !url.starts_with('-') && !url.chars().any(|c| c.is_control() || c.is_whitespace());
     let by_scheme = ["https://", "ssh://", "file:///"].iter().any(|scheme| url.starts_with(scheme));
     // `user@host:path`; `::` would name a helper program

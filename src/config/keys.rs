@@ -3,7 +3,7 @@
 //! The table is what the loader checks against, what unknown names are compared with, and what the documentation
 //! can be made from. It says nothing about how values are used: that is in `typed.rs`.
 
-use BuiltIn::{ByGeneration, Cwd, Json, MustBeGiven, Null, Policy};
+use BuiltIn::{ByGeneration, ClassicText, Cwd, Json, MustBeGiven, Null, Policy};
 use Generation::{Both, Classic, Current, Own};
 use Kind::{Any, ByProduct, Credentials, Int, IntMap, List, Map, OneOf, Path, Str, StrList, StrOrList};
 use State::{Acts, Gone, Later};
@@ -84,6 +84,8 @@ pub enum BuiltIn {
     Policy,
     /// One number for each scheme: classic, current.
     ByGeneration(i64, i64),
+    /// This text under the classic scheme, null under the current one.
+    ClassicText(&'static str),
 }
 
 /// Which generation of the worker knows the key.
@@ -135,7 +137,7 @@ impl KeySpec {
 
     /// Whether null is a value of it.
     pub fn may_be_null(&self) -> bool {
-        self.default == Null || matches!(self.kind, ByProduct(_))
+        matches!(self.default, Null | ClassicText(_)) || matches!(self.kind, ByProduct(_))
     }
 }
 
@@ -238,7 +240,7 @@ keys! {
     verify_chain_of_trust: BOOL, flag(false), Both, Acts, "verify where the task comes from before its script runs";
     verify_cot_signature: BOOL, flag(false), Both, Later, "check the signatures of upstream attestations while verifying";
     cot_job_type: Str, text("unknown"), Both, Later, "task type of the worker's own tasks";
-    cot_product: Str, Null, Both, Later, "the product whose rules apply";
+    cot_product: Str, ClassicText("firefox"), Both, Later, "the product whose rules apply";
     chain_of_trust_hash_algorithm: OneOf(&["sha256", "sha512"]), text("sha256"), Both, Acts, "hash of the artifacts in an attestation";
     cot_schema_path: Path, Null, Both, Acts, "JSON schema of an attestation; null: the one that is built in";
     valid_hash_algorithms: StrList, Json(r#"["sha256", "sha512"]"#), Both, Later, "hashes that are accepted in upstream attestations";

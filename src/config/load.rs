@@ -313,6 +313,8 @@ pub(super) fn default_value(
         BuiltIn::Flag(flag) => flag.into(),
         BuiltIn::ByGeneration(classic, _) if generation == Generation::Classic => classic.into(),
         BuiltIn::ByGeneration(_, current) => current.into(),
+        BuiltIn::ClassicText(text) if generation == Generation::Classic => text.into(),
+        BuiltIn::ClassicText(_) => return Ok(None),
         BuiltIn::Cwd(name) => env.cwd.join(name).display().to_string().into(),
         BuiltIn::Json(text) => {
             let node: Node = serde_json::from_str(text).map_err(not_mergeable)?;
@@ -339,7 +341,7 @@ mod tests {
         for spec in KEYS {
             let node = match spec.default {
                 BuiltIn::Json(text) => serde_json::from_str(text).unwrap(),
-                BuiltIn::Text(text) => Data::Text(text.to_owned()).into(),
+                BuiltIn::Text(text) | BuiltIn::ClassicText(text) => Data::Text(text.to_owned()).into(),
                 BuiltIn::Number(number) => Data::Int(number.into()).into(),
                 BuiltIn::Flag(flag) => Data::Bool(flag).into(),
                 BuiltIn::ByGeneration(_, current) => Data::Int(current.into()).into(),

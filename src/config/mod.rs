@@ -46,6 +46,7 @@ mod unsupported;
 pub use attestation::{AttestationConfig, OpenPgpKeyFiles, SignatureScheme, SigningKeyFiles};
 pub use credentials::CredentialsConfig;
 pub use environment::{Environment, VARIABLES};
+pub(crate) use keyrings::usable_url;
 pub use keyrings::{KeyRepositoryConfig, KeyringLayout, KeyringModel, KeyringsConfig};
 pub use keys::{BuiltIn, Generation, KEYS, KeySpec, Kind, RENAMED, State, find as find_key, is_secret};
 pub use load::{DEFAULT_FILE, Inspection, Loaded, inspect, load, load_without_credentials};

@@ -60,6 +60,11 @@ impl WriteFile {
         }
     }
 
+    /// Lets go of that lock, also for a process that is being started and has not closed its copy of this file yet.
+    pub fn unlock(&self) -> io::Result<()> {
+        self.file.unlock()
+    }
+
     /// What the system knows of the open file.
     pub fn metadata(&self) -> io::Result<Metadata> {
         self.file.metadata()

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 /// How many files a folder may have, ignored ones included.
 pub(super) const MOST_FILES: usize = 10_000;
 /// How many bytes its key files may have together.
-pub(super) const MOST_BYTES: u64 = 512 << 20;
+pub(super) const MOST_BYTES: u64 = 256 << 20;
 /// How deep folders may lie in one another.
 const MOST_DEEP: usize = 8;
 

@@ -177,6 +177,13 @@ impl Lock {
     }
 }
 
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // closing the file, which comes next, does it as well, if a little later at times
+        let _ = self.pid_file.unlock();
+    }
+}
+
 fn text(state: &str, now: UnixMillis) -> String {
     format!("{state}:{}", now.0.div_euclid(1000))
 }

@@ -10,12 +10,18 @@
 //! | `set` | the keyrings of all worker implementations at one revision |
 //! | `index`, `store` | that set on disk: built beside, checked, swapped in as a whole |
 //! | `lockfile` | the lock between whoever rebuilds keyrings and the worker |
+//! | `repository` | the key repository: what is new there, and whether it may be trusted |
+//! | `rebuild` | the way from there to the set on disk |
+//! | `published` | the set in force in this process |
 //! | `load` | one keyring, for verbs that look at one |
 
 mod folder;
 mod index;
 mod load;
 mod lockfile;
+mod published;
+mod rebuild;
+mod repository;
 mod set;
 mod store;
 #[cfg(test)]
@@ -24,5 +30,8 @@ mod tests;
 pub use folder::{BadFile, BadFiles, FileFault, FolderError, read_folder};
 pub use load::{LoadError, load_keyring, load_keyring_in};
 pub use lockfile::{Lock, LockError, LockState};
+pub use published::Published;
+pub use rebuild::{RebuildError, Rebuilt, fetch_ready, is_ready, rebuild};
+pub use repository::{GitError, KeyRepository, RepositoryError, SignedObject, Verified};
 pub use set::{KeyringSet, Keys, Source};
 pub use store::{Store, StoreError};

@@ -10,12 +10,14 @@
 //! | [`claims`] | Supervisor → Claimer |
 //! | [`heartbeat`] | Supervisor → Reclaimer |
 //! | [`credentials`] | Supervisor → CredentialRefresher |
+//! | [`keyrings`] | Supervisor → KeyringManager |
 //! | [`script`] | Supervisor → ScriptRunner |
 //! | [`upload`] | Supervisor → Uploader |
 
 pub mod claims;
 pub mod credentials;
 pub mod heartbeat;
+pub mod keyrings;
 pub mod notice;
 pub mod script;
 #[cfg(test)]

@@ -23,6 +23,8 @@ pub enum Notice {
     Renewed(RunKey, Renewal),
     /// A signal, the end of claiming, or time passing in the life of the process.
     Life(Life),
+    /// What can be read anew is to be read anew (SIGHUP).
+    Reload,
     /// An actor fell and was started again without its state.
     Died(Actor),
 }

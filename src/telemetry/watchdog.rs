@@ -22,7 +22,7 @@ fn budget(meta: &MessageMeta) -> Option<Duration> {
     let seconds = match meta.message {
         // as long as its limit allows, which the ScriptRunner's timer and the guardian hold
         "AwaitScript" => return None,
-        "UploadArtifacts" | "Attest" => 3600,
+        "UploadArtifacts" | "Attest" | "UpdateKeyrings" | "updating keyrings" => 3600,
         "SendReport" | "Prepare" | "CleanUp" => 300,
         "claimWork" | "reclaimTask" | "giving a run back" | "ClearScript" | "EndOrphan" => 120,
         _ => 10,

@@ -1,7 +1,7 @@
 //! The points that only a library call passes: what it promises holds although the disk fails.
 
 use super::{Case, cases, passed, try_all};
-use scriptworker::fsio;
+use scriptworker::fsio::{self, Purpose};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
@@ -100,6 +100,20 @@ fn one_round(dir: &Path) -> usize {
 
     let nameless = fsio::unlinked(dir).and_then(|file| file.write_all_at(b"text", 0));
     tell(nameless);
+
+    let keyrings = dir.join("keyrings");
+    let set = Purpose::Keyring.create_private_dir(&keyrings).and_then(|()| {
+        Purpose::Keyring.write_atomic(&keyrings.join("index.json"), b"{}", 0o600)?;
+        Purpose::Keyring.sync_dir(&keyrings)
+    });
+    tell(set);
+    let holder = Purpose::Keyring.append(&dir.join("lock.pid"), 0o600).and_then(|file| {
+        file.write_all_at(b"7", 0)?;
+        file.set_len(0)
+    });
+    tell(holder);
+    let removed = tell(Purpose::Keyring.remove_tree(&keyrings));
+    assert!(!removed || !keyrings.exists());
 
     let tree = dir.join("tree");
     for below in ["a/b/c", "d"] {

@@ -5,8 +5,8 @@ use scriptworker::process::{LaunchError, NotStarted, ScriptEnd, StartFailure, la
 use scriptworker_core::run::ScriptExit;
 
 #[tokio::test]
-async fn every_kind_of_exit_code_arrives() {
-    for code in [0, 1, 2, 3, 4, 5, 6, 7, 8, 126, 127, 128, 143, 241, 245, 254, 255] {
+async fn every_exit_code_arrives() {
+    for code in 0..=255 {
         let whole = run(shell(&format!("exit {code}"))).await;
         let expected =
             ScriptEnd::Exited { exit: ScriptExit::Code(code), raw: i32::from(code) << 8, by: None };

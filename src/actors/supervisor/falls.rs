@@ -2,6 +2,7 @@
 
 use super::{Supervisor, posts};
 use crate::actors::crew::REPLACE_AFTER;
+use crate::messages::keyrings::UpdateKeyrings;
 use crate::messages::traced::after;
 use actix::Context;
 use scriptworker_core::ids::RunKey;
@@ -20,6 +21,16 @@ impl Supervisor {
             }
             supervisor.died(actor, ctx);
         });
+    }
+
+    /// SIGHUP: the keyrings are looked at anew, by an actor that is started anew if it is gone.
+    pub(super) fn reload(&mut self) {
+        let Some(team) = &mut self.team else { return };
+        let Some(manager) = &team.keyring_manager else { return };
+        if manager.send(None, UpdateKeyrings).is_err() {
+            // an update is the first thing that it does
+            team.keyring_manager = self.crew.keyring_manager();
+        }
     }
 
     pub(super) fn died(&mut self, actor: run::Actor, ctx: &mut Context<Self>) {

@@ -50,7 +50,11 @@ impl Signals {
                         // undeliverable is logged by the post
                         Wish::Life(life) => drop(supervisor.send(None, Notice::Life(life))),
                         Wish::Journal => write_journal(),
-                        Wish::Reload => reload(log.clone()).await,
+                        Wish::Reload => {
+                            reload(log.clone()).await;
+                            // undeliverable is logged by the post
+                            let _ = supervisor.send(None, Notice::Reload);
+                        }
                     }
                 }
             });
