@@ -8,6 +8,7 @@ use super::{Fingerprint, KeyId};
 use crate::time::UnixMillis;
 use pgp::packet::{PublicKey, PublicSubkey, Signature};
 use pgp::types::KeyDetails;
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -16,6 +17,9 @@ use std::sync::Arc;
 pub(super) const PUBLIC_BLOCK: &str = "PGP PUBLIC KEY BLOCK";
 /// The armor of a secret key.
 pub(super) const SECRET_BLOCK: &str = "PGP PRIVATE KEY BLOCK";
+
+/// The largest user id, in bytes: gpg's limit, too. Each check of a signature hashes it once more.
+const MOST_USER_ID_BYTES: usize = 2048;
 
 /// Why bytes are not one public certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -48,7 +52,7 @@ pub enum CertificateError {
 /// One public certificate ("public key"): the primary key, its user ids and subkeys, and the signatures on them.
 ///
 /// That it parses says nothing about what it is worth: a [`Keyring`](super::Keyring) decides that. What cannot be used
-/// is not kept: user attributes, signatures of unknown versions or without an issuer, trust packets. A clone is cheap.
+/// is not kept: user attributes, user ids longer than 2048 bytes, signatures of unknown versions or without an issuer, trust packets. A clone is cheap.
 #[derive(Clone)]
 pub struct Certificate(Arc<Parts>);
 
@@ -137,6 +141,8 @@ impl Certificate {
                 subkeys: Vec::new(),
             },
             target: Target::Primary,
+            places: HashMap::new(),
+            subkey_places: HashMap::new(),
         };
         packets.try_for_each(|packet| reader.take(packet?))?;
         Ok(Self(Arc::new(reader.parts)))
@@ -253,29 +259,28 @@ fn is_exportable(packet: &RawPacket<'_>) -> bool {
         .is_some_and(|signature| signature.exportable_certification())
 }
 
-/// What the next signature packet is made over.
+/// What the next signature packet is made over: a user id or subkey by its place.
 enum Target {
     Primary,
-    User,
-    Subkey,
+    User(usize),
+    Subkey(usize),
     /// Something that is not kept.
     Nothing,
 }
 
-struct Reader {
+struct Reader<'a> {
     parts: Parts,
     target: Target,
+    /// The user ids so far: the second copy of one is the same one.
+    places: HashMap<&'a [u8], usize>,
+    subkey_places: HashMap<Fingerprint, usize>,
 }
 
-impl Reader {
-    fn take(&mut self, packet: RawPacket<'_>) -> Result<(), CertificateError> {
+impl<'a> Reader<'a> {
+    fn take(&mut self, packet: RawPacket<'a>) -> Result<(), CertificateError> {
         match packet.tag {
             tag::SIGNATURE => self.signature(&packet),
-            tag::USER_ID => {
-                let packet = self.keep(&packet);
-                self.parts.users.push(UserId { packet: packet.0, body: packet.1, signatures: Vec::new() });
-                self.target = Target::User;
-            }
+            tag::USER_ID => self.user_id(&packet),
             tag::PUBLIC_SUBKEY => self.subkey(&packet)?,
             tag::USER_ATTRIBUTE => self.target = Target::Nothing,
             tag::MARKER | tag::TRUST | tag::PADDING | tag::NOT_CRITICAL.. => {}
@@ -301,8 +306,10 @@ impl Reader {
             // Wherever it stands: a revocation that somebody appended to the file must not be overlooked.
             kind::DIRECT_KEY | kind::KEY_REVOCATION => Some(&mut self.parts.direct),
             kind if fits(&self.target, kind) => match self.target {
-                Target::User => self.parts.users.last_mut().map(|user| &mut user.signatures),
-                Target::Subkey => self.parts.subkeys.last_mut().map(|subkey| &mut subkey.signatures),
+                Target::User(place) => self.parts.users.get_mut(place).map(|user| &mut user.signatures),
+                Target::Subkey(place) => {
+                    self.parts.subkeys.get_mut(place).map(|subkey| &mut subkey.signatures)
+                }
                 Target::Primary | Target::Nothing => None,
             },
             _ => None,
@@ -313,6 +320,20 @@ impl Reader {
         }
     }
 
+    fn user_id(&mut self, packet: &RawPacket<'a>) {
+        if packet.body.len() > MOST_USER_ID_BYTES {
+            self.target = Target::Nothing;
+            return;
+        }
+        let (whole, body) = self.keep(packet);
+        let users = &mut self.parts.users;
+        let place = *self.places.entry(packet.body).or_insert(users.len());
+        if place == users.len() {
+            users.push(UserId { packet: whole, body, signatures: Vec::new() });
+        }
+        self.target = Target::User(place);
+    }
+
     /// A subkey that cannot be read (of an algorithm or version that is not known) is left out with its signatures.
     fn subkey(&mut self, packet: &RawPacket<'_>) -> Result<(), PacketError> {
         self.target = Target::Nothing;
@@ -320,8 +341,12 @@ impl Reader {
             && let Some(fingerprint) = Fingerprint::of(&key)
         {
             self.keep(packet);
-            self.parts.subkeys.push(Subkey { key, fingerprint, signatures: Vec::new() });
-            self.target = Target::Subkey;
+            let subkeys = &mut self.parts.subkeys;
+            let place = *self.subkey_places.entry(fingerprint.clone()).or_insert(subkeys.len());
+            if place == subkeys.len() {
+                subkeys.push(Subkey { key, fingerprint, signatures: Vec::new() });
+            }
+            self.target = Target::Subkey(place);
         }
         Ok(())
     }
@@ -330,10 +355,10 @@ impl Reader {
 /// Whether a signature of this type has a meaning after a packet of this kind.
 fn fits(target: &Target, signature: u8) -> bool {
     match target {
-        Target::User => {
+        Target::User(_) => {
             kind::CERTIFICATIONS.contains(&signature) || signature == kind::CERTIFICATION_REVOCATION
         }
-        Target::Subkey => matches!(signature, kind::SUBKEY_BINDING | kind::SUBKEY_REVOCATION),
+        Target::Subkey(_) => matches!(signature, kind::SUBKEY_BINDING | kind::SUBKEY_REVOCATION),
         Target::Primary | Target::Nothing => false,
     }
 }
