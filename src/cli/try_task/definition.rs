@@ -1,12 +1,12 @@
 //! The task's definition: as somebody wrote it, or as a queue once had it.
 
-use nix::fcntl::OFlag;
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
 use scriptworker_core::ids::TaskQueueId;
 use scriptworker_core::time::{NotADate, UnixMillis};
 use serde_json::{Map, Value, json};
-use std::fs::OpenOptions;
+use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 const DAY_MS: i64 = 24 * 3600 * 1000;
@@ -42,8 +42,8 @@ pub(super) struct TaskFile {
 /// Reads the file. Never waits for anybody's pipe.
 pub(super) fn read(path: &Path) -> Result<TaskFile, TaskFileError> {
     let unreadable = |source| TaskFileError::Unreadable { path: path.to_owned(), source };
-    let flags = (OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(unreadable)?;
+    let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let file: File = open(path, flags, Mode::empty()).map_err(|errno| unreadable(errno.into()))?.into();
     if !file.metadata().map_err(unreadable)?.is_file() {
         return Err(TaskFileError::NotAFile { path: path.to_owned() });
     }
