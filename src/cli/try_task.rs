@@ -110,8 +110,6 @@ fn tell(line: &str) {
 }
 
 fn attempt(options: &Options) -> Result<u8, TryError> {
-    let system = System::new();
-    let signals = system.block_on(async { Signals::catch() }).map_err(TryError::Signals)?;
     let environment = Environment::of_process().map_err(TryError::Environment)?;
     let (mut config, warnings) = config::load_without_credentials(Some(&options.config), &environment)?;
     for warning in &warnings {
@@ -141,6 +139,9 @@ fn attempt(options: &Options) -> Result<u8, TryError> {
         stage.log_while_running(&config)
     ));
     let settings = LogSettings { verbose: options.verbose, ..config.log_settings() };
+    let system = System::new();
+    // until here one ends the process: the worker that heeds them is not there yet
+    let signals = system.block_on(async { Signals::catch() }).map_err(TryError::Signals)?;
     let log = telemetry::log::init(&settings)?;
     let (queue, run) = (Arc::clone(&stage.queue), stage.run.clone());
     let log_name = report::log_name(&config);

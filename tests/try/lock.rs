@@ -1,11 +1,14 @@
 //! A `work_dir` belongs to one process at a time.
 
-use crate::site::{Site, task};
+use crate::site::{PATIENCE, Site, task};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::stat::Mode;
+use nix::unistd::{Pid, mkfifo};
 use serde_json::json;
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 
 /// A worker of this configuration that is at work: its first line on stderr after the start has come.
 struct Worker(Child);
@@ -106,4 +109,29 @@ fn a_signal_ends_a_trial_as_it_ends_a_worker() {
     let out = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(2), "{out}");
     assert!(out.contains("exception: worker-shutdown (2)") && out.contains("here\n"), "{out}");
+}
+
+#[test]
+fn a_signal_ends_what_has_not_begun() {
+    let site = Site::new("echo never");
+    let mut command = site.command(&task(json!({})));
+    std::fs::remove_file(site.path("task.json")).unwrap();
+    mkfifo(&site.path("task.json"), Mode::from_bits_truncate(0o600)).unwrap();
+    let mut trial = command.spawn().unwrap();
+    // opening waits for the reader, who then waits for a task that never comes
+    let _task = std::fs::OpenOptions::new().write(true).open(site.path("task.json")).unwrap();
+    kill(Pid::from_raw(i32::try_from(trial.id()).unwrap()), Signal::SIGTERM).unwrap();
+    let end = Instant::now() + PATIENCE;
+    let ended = loop {
+        match trial.try_wait().unwrap() {
+            None if Instant::now() < end => std::thread::yield_now(),
+            None => {
+                trial.kill().unwrap();
+                break trial.wait().unwrap();
+            }
+            Some(status) => break status,
+        }
+    };
+    assert_eq!(ended.signal(), Some(Signal::SIGTERM as i32));
+    assert!(!site.path("work").exists());
 }
