@@ -91,7 +91,15 @@ impl RebuildError {
 
     /// Whether trying again may help by itself.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Repository(RepositoryError::Git(GitError::Failed { .. } | GitError::Tool(_))))
+        let Self::Repository(RepositoryError::Git(error)) = self else { return false };
+        match error {
+            GitError::Tool(_) => true,
+            GitError::Failed { command, .. } => command == "fetch",
+            GitError::Odd { .. }
+            | GitError::Clone { .. }
+            | GitError::NotADirectory { .. }
+            | GitError::Url { .. } => false,
+        }
     }
 }
 
