@@ -31,12 +31,13 @@ faults:
 soak:
     cargo test --locked --test soak --test worker -- --ignored --nocapture
 
-# Looks for inputs that break the readers of keys and signatures, each target for so many seconds. It needs cargo-fuzz
-# and a nightly compiler; what it finds stays below fuzz/.
+# Looks for inputs that break the readers of what others write, each target for so many seconds. It needs cargo-fuzz;
+# what that needs of a nightly compiler, the stable one does with RUSTC_BOOTSTRAP. What it finds stays below fuzz/.
 fuzz seconds="600":
-    for target in clearsign armor certificate key_listing; do \
+    for target in clearsign armor certificate key_listing \
+            strict_json task_definition policy address artifact_name template_yaml; do \
         mkdir -p "fuzz/corpus/$target" && \
-        cargo +nightly fuzz run --fuzz-dir fuzz "$target" "fuzz/corpus/$target" "core/tests/corpus/$target" -- \
+        RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir fuzz "$target" "fuzz/corpus/$target" "core/tests/corpus/$target" -- \
             -max_total_time={{ seconds }} -print_final_stats=1 || exit 1; \
     done
 

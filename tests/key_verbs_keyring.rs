@@ -161,6 +161,8 @@ fn verify_signature_takes_clear_signed_texts() {
     desk.file("docker.asc", signed(&desk.docker).as_bytes());
     desk.file("changed.asc", signed(&desk.worker).replace("{}", "{ }").as_bytes());
     desk.file("after.asc", (signed(&desk.worker) + "more\n").as_bytes());
+    desk.file("before.asc", ("more\n".to_owned() + &signed(&desk.worker)).as_bytes());
+    desk.file("unsigned", b"{}\n");
     for (file, keyring, code, reason) in [
         ("worker.asc", "scriptworker", 0, ""),
         ("docker.asc", "docker-worker", 0, ""),
@@ -169,6 +171,8 @@ fn verify_signature_takes_clear_signed_texts() {
         ("stranger.asc", "scriptworker", 3, "untrusted-issuer"),
         ("changed.asc", "scriptworker", 3, "signature"),
         ("after.asc", "scriptworker", 3, "trailing-data"),
+        ("before.asc", "scriptworker", 3, "leading-data"),
+        ("unsigned", "scriptworker", 3, "format"),
     ] {
         assert_eq!(desk.verify(file, keyring), (code, reason.to_owned()), "{file}");
     }

@@ -174,11 +174,11 @@ impl Run {
         connection.call(&self.signer, &path, &body);
     }
 
-    /// The requests for an attestation and its signature, of the usual sizes.
+    /// The requests for the signature of an attestation and for itself, of the usual sizes.
     pub fn attest(&self, connection: &mut Connection) {
         for (name, content_type, encoding, size) in [
-            ("public/chain-of-trust.json", "application/json", Some("gzip"), 700),
             ("public/chain-of-trust.json.sig", "application/binary", None, 64),
+            ("public/chain-of-trust.json", "application/json", Some("gzip"), 700),
         ] {
             let url = self.create(connection, name, content_type);
             connection.put(&url, content_type, encoding, &vec![0; size]);

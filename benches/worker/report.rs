@@ -201,6 +201,7 @@ pub fn record(root: &Path, outcomes: &[Outcome]) {
     }
     let machine = machine();
     let raw = serde_json::json!({ "machine": machine, "outcomes": known });
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(&path, format!("{raw:#}\n")).unwrap();
     std::fs::write(root.join("docs/benchmarks.svg"), plot::svg(&known)).unwrap();
     let described: Vec<_> = machine.iter().map(|(name, value)| format!("{name}: {value}")).collect();

@@ -233,7 +233,7 @@ fn critical_parts_that_nobody_knows_make_a_signature_invalid() {
 
 #[test]
 fn short_keys_do_not_count() {
-    let key = Key::short("short", MADE);
+    let key = Key::rsa_of(1024, "short", MADE);
     let refusal = flat(&simple(&key)).verify_clear_signed(document(&key).as_bytes(), at(SIGNED)).unwrap_err();
     let reason = KeyReason::WeakKey { algorithm: 1, bits: 1024 };
     assert!(matches!(&refusal, Refusal::Key { reason: found, .. } if *found == reason), "{refusal:?}");

@@ -3,9 +3,9 @@
 use super::reclaimer::claim_end;
 use crate::messages::claims::{SendReport, StopClaiming, TakeWork};
 use crate::messages::notice::{Claimed, Renewal};
-use crate::messages::traced::{after, beside, then};
+use crate::messages::traced::{beside, then};
 use crate::messages::{Notice, Post, Receive, Staff, Work};
-use crate::process::boot_now;
+use crate::process::{boot_now, wait_until};
 use crate::random::random;
 use crate::taskcluster::model::{BadClaim, Claim};
 use crate::taskcluster::{
@@ -52,6 +52,9 @@ pub struct Claimer {
     poll_interval_ms: u64,
     claims: Option<ClaimLoop>,
     stopping: bool,
+    /// It was said that work is asked for. A poll that finds nothing is no news, and there may be one every second for
+    /// days: the log's sign of life stands for them.
+    said_asking: bool,
     /// Counts lives of this actor, so that timers of an earlier one are told apart.
     generation: u64,
 }
@@ -71,8 +74,18 @@ impl Claimer {
     ) -> Self {
         let poll_interval_ms = u64::try_from(poll_interval.as_millis()).unwrap_or(u64::MAX);
         let identity = Arc::new(identity);
-        let (claims, stopping, generation) = (None, false, 0);
-        Self { supervisor, http, root_url, auth, identity, poll_interval_ms, claims, stopping, generation }
+        Self {
+            supervisor,
+            http,
+            root_url,
+            auth,
+            identity,
+            poll_interval_ms,
+            claims: None,
+            stopping: false,
+            said_asking: false,
+            generation: 0,
+        }
     }
 
     fn poll(&mut self, poll: Poll, ctx: &mut Context<Self>) {
@@ -87,12 +100,13 @@ impl Claimer {
             match effect {
                 PollEffect::Ask => self.ask(ctx),
                 PollEffect::WakeAt(at) => {
-                    let (wait, generation) = (boot_now().until(at), self.generation);
-                    after(ctx, Duration::from_millis(wait), move |actor: &mut Self, ctx| {
+                    let generation = self.generation;
+                    let waiting = then(wait_until(at), move |(), actor: &mut Self, ctx| {
                         if actor.generation == generation {
                             actor.poll(Poll::Wake, ctx);
                         }
                     });
+                    beside(ctx, "waiting to ask again", waiting);
                 }
                 PollEffect::Stopped => self.tell_that_claiming_ended(),
             }
@@ -107,7 +121,9 @@ impl Claimer {
     fn ask(&mut self, ctx: &mut Context<Self>) {
         let queue = Queue::new(self.http.clone(), &self.root_url, self.auth.clone());
         let identity = Arc::clone(&self.identity);
-        tracing::debug!(queue = %identity.task_queue_id, "asking for work");
+        if !std::mem::replace(&mut self.said_asking, true) {
+            tracing::debug!(queue = %identity.task_queue_id, "asking for work");
+        }
         let asked = boot_now();
         let asking = async move {
             let Identity { task_queue_id, worker_group, worker_id } = identity.as_ref();
@@ -126,6 +142,7 @@ impl Claimer {
         match answer {
             Ok(Answer { value, date }) => self.sort(asked, value, date, ctx),
             Err(error) => {
+                self.said_asking = false;
                 tracing::warn!(%error, "asking for work failed; asking again");
                 let retry_after_ms =
                     error.retry_after().map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
@@ -155,6 +172,7 @@ impl Claimer {
             }
         }
         let Some(claim) = kept else { return self.poll(Poll::Nothing, ctx) };
+        self.said_asking = false;
         self.poll(Poll::Claimed, ctx);
         let key = claim.run();
         let end = claim_end(claim.taken_until, date, asked);

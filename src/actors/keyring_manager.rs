@@ -34,7 +34,7 @@ pub struct KeyringManager {
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Task {
-    /// Take over what is ready.
+    /// Take over what is ready, if anything is.
     Fetch,
     /// And look at the key repository.
     Update,
@@ -64,7 +64,7 @@ impl KeyringManager {
             let interval = actor.config.keyrings.update_interval;
             if actor.updated.is_none_or(|updated| updated.elapsed() >= interval) {
                 actor.begin(Task::Update, ctx);
-            } else if is_ready(&actor.config.keyrings) {
+            } else {
                 actor.begin(Task::Fetch, ctx);
             }
             actor.look_on(ctx);
@@ -134,8 +134,11 @@ impl KeyringManager {
     }
 }
 
-/// Does it, on a thread that may block. `None` without a place for keyrings.
+/// Does it, on a thread that may block. `None` without a place for keyrings, and when there is nothing to take over.
 fn carry_out(config: &KeyringsConfig, task: Task) -> Option<Done> {
+    if task == Task::Fetch && !is_ready(config) {
+        return None;
+    }
     let store = Store::new(config.base.as_ref()?);
     let mut failed = Vec::new();
     let fetch = |failed: &mut Vec<RebuildError>| failed.extend(fetch_ready(config).err());

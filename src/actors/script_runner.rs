@@ -11,11 +11,12 @@ pub use self::directories::{DirectoryError, wipe};
 pub use self::occupied::{OccupyError, occupy};
 pub use self::whereabouts::Whereabouts;
 
-use self::session::{Ending, Session, Setup};
+use self::session::{EarlyGuardian, Ending, Session, Setup};
 use crate::config::Config;
 use crate::messages::script::{CleanUp, ExtendDeadline, Prepare, StartScript, StopScript};
 use crate::messages::traced::{after, beside_run, then};
 use crate::messages::{Notice, Post, Receive, Staff, Work};
+use crate::process::Guardian;
 use actix::{Actor, AsyncContext, Context, SpawnHandle, Supervised};
 use scriptworker_core::ids::RunKey;
 use scriptworker_core::run::{self, Event, ScriptEnd, StopCause};
@@ -23,11 +24,20 @@ use scriptworker_core::time::BootMillis;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// How long a guardian waits for the next script. When tasks come one after the other, the next one is there by then;
+/// between them nothing is kept.
+const EARLY_GUARDIAN_WAITS: Duration = Duration::from_secs(1);
+
 /// See the module.
 pub struct ScriptRunner {
     supervisor: Post<Notice>,
     config: Arc<Config>,
     script: Option<Script>,
+    /// For the next script: a guardian takes as long to start as everything else that is done before a script, so it is
+    /// started beside that, or beside the upload of the run before.
+    early: Option<EarlyGuardian>,
+    /// Counts those, so that the timer of an earlier one is told apart.
+    early_count: u64,
 }
 
 /// The script of the run in hand.
@@ -58,7 +68,22 @@ impl ScriptRunner {
 
     /// One that works by `config`.
     pub fn new(supervisor: Post<Notice>, config: Arc<Config>) -> Self {
-        Self { supervisor, config, script: None }
+        Self { supervisor, config, script: None, early: None, early_count: 0 }
+    }
+
+    /// Has a guardian ready soon, and lets it go when it was for nothing.
+    fn start_guardian(&mut self, ctx: &mut Context<Self>) {
+        if self.early.is_some() {
+            return;
+        }
+        self.early = Some(actix_rt::spawn(Guardian::start()));
+        self.early_count += 1;
+        let count = self.early_count;
+        after(ctx, EARLY_GUARDIAN_WAITS, move |actor: &mut Self, _| {
+            if actor.early_count == count {
+                actor.early = None;
+            }
+        });
     }
 
     fn tell(&self, key: &RunKey, event: Event) {
@@ -73,7 +98,7 @@ impl ScriptRunner {
             Ok(started) => started,
             Err(error) => {
                 tracing::error!(run = %script.key, %error, "the script could not be started");
-                return self.ended(ScriptEnd::NotStarted);
+                return self.ended(ScriptEnd::NotStarted, ctx);
             }
         };
         let (limit_ms, script_key) = (script.limit_ms, script.key.clone());
@@ -103,15 +128,16 @@ impl ScriptRunner {
             }
             let (by_itself, key) = (!script.told_to_end, script.key.clone());
             let clearing =
-                then(exited.cleared(codes, by_itself), |end, actor: &mut Self, _| actor.ended(end));
+                then(exited.cleared(codes, by_itself), |end, actor: &mut Self, ctx| actor.ended(end, ctx));
             beside_run(ctx, &key, "ClearScript", clearing);
         });
         beside_run(ctx, &key, "AwaitScript", work);
     }
 
-    fn ended(&mut self, end: ScriptEnd) {
+    fn ended(&mut self, end: ScriptEnd, ctx: &mut Context<Self>) {
         if let Some(script) = self.script.take() {
             self.tell(&script.key, Event::ScriptEnded(end));
+            self.start_guardian(ctx);
         }
     }
 
@@ -189,7 +215,10 @@ impl Staff for ScriptRunner {
 }
 
 impl Receive<Prepare> for ScriptRunner {
-    fn receive(&mut self, message: Prepare, _: &mut Context<Self>) -> Work<Self> {
+    fn receive(&mut self, message: Prepare, ctx: &mut Context<Self>) -> Work<Self> {
+        if message.malformed.is_none() {
+            self.start_guardian(ctx);
+        }
         let (config, key) = (Arc::clone(&self.config), message.key.clone());
         let preparing = actix_rt::task::spawn_blocking(move || directories::prepare(&config, &message));
         then(preparing, move |prepared, actor: &mut Self, _| {
@@ -213,9 +242,14 @@ impl Receive<StartScript> for ScriptRunner {
     fn receive(&mut self, message: StartScript, _: &mut Context<Self>) -> Work<Self> {
         let StartScript { key, limit_ms, claim_end, credentials, whereabouts } = message;
         whereabouts.starting();
-        let config = Arc::clone(&self.config);
-        let setup =
-            Setup { config, key: key.clone(), claim_end, credentials, whereabouts: Arc::clone(&whereabouts) };
+        let setup = Setup {
+            config: Arc::clone(&self.config),
+            key: key.clone(),
+            claim_end,
+            credentials,
+            whereabouts: Arc::clone(&whereabouts),
+            early: self.early.take(),
+        };
         let state = State::Starting { stop: None, deadline: None };
         self.script = Some(Script { key, limit_ms, told_to_end: false, whereabouts, state });
         // A task of its own: if this actor falls meanwhile, the start is still carried through, and then let go.

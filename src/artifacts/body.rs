@@ -68,8 +68,8 @@ enum Source {
     Identity(FoundFile),
     /// The compressed form.
     Gzip(Arc<File>),
-    /// What the worker made itself, as it is sent.
-    Made(Bytes),
+    /// What is sent, in memory: a compressed form of one piece, or what the worker made itself.
+    Memory(Bytes),
 }
 
 /// Why the bytes of an artifact could not be had.
@@ -160,10 +160,14 @@ impl BodyError {
 }
 
 impl PreparedArtifact {
-    /// Makes a file ready: looks at its size, and compresses it when its type is one of those and there is room for
-    /// the compressed form.
+    /// Makes a file ready: compresses it when its type is one of those and there is room for the compressed form. Any
+    /// other file is not looked at before it is sent; then it has to be of the size that was listed.
     pub async fn new(file: FoundFile, how: &Preparation) -> Result<Self, BodyError> {
         let name = file.name().clone();
+        let ContentType { media_type, gzip } = content_type::of(name.as_str());
+        if !(gzip && how.compress) {
+            return Ok(Self::identity(file, media_type, how));
+        }
         let how = how.clone();
         // dropping this future stops the compression soon: nobody waits for it any more
         let wanted = Wanted(Arc::new(AtomicBool::new(true)));
@@ -176,39 +180,45 @@ impl PreparedArtifact {
 
     fn prepare(file: FoundFile, how: &Preparation, wanted: &AtomicBool) -> Result<Self, BodyError> {
         let name = file.name().clone();
-        let ContentType { media_type, gzip } = content_type::of(name.as_str());
+        let ContentType { media_type, .. } = content_type::of(name.as_str());
         let mut opened = file.open()?;
         let size = size_of(&opened, &name)?;
-        let digests = OnceLock::new();
-        let mut form = None;
-        if gzip && how.compress {
-            let mut read = Reading::new(&name, &mut opened, size, how.sha512);
-            match compress(&mut read, &how.scratch, wanted) {
-                Ok(compressed) => {
-                    let _ = digests.set(read.digests());
-                    form = Some(compressed);
-                }
-                // a full disk must not cost the task its log: it is worth more bytes on the way
-                Err(error @ BodyError::Scratch { .. }) => {
-                    tracing::warn!(artifact = %name, %error, "sending it as it is, uncompressed");
-                }
-                Err(error) => return Err(error),
+        let mut read = Reading::new(&name, &mut opened, size, how.sha512);
+        match compress(&mut read, &how.scratch, wanted) {
+            Ok((form, length)) => Ok(Self {
+                media_type,
+                encoding: Some(Gzip),
+                original_length: size,
+                length,
+                sha512: how.sha512,
+                digests: Arc::new(OnceLock::from(read.digests())),
+                source: match length <= CHUNK as u64 {
+                    true => Source::Memory(piece_of(&form, 0, length, &name)?.into()),
+                    false => Source::Gzip(Arc::new(form)),
+                },
+                name,
+            }),
+            // a full disk must not cost the task its log: it is worth more bytes on the way
+            Err(error @ BodyError::Scratch { .. }) => {
+                tracing::warn!(artifact = %name, %error, "sending it as it is, uncompressed");
+                Ok(Self::identity(file, media_type, how))
             }
+            Err(error) => Err(error),
         }
-        let (source, encoding, length) = match form {
-            Some((form, length)) => (Source::Gzip(Arc::new(form)), Some(Gzip), length),
-            None => (Source::Identity(file), None, size),
-        };
-        Ok(Self {
-            name,
+    }
+
+    /// A file that is sent as it is.
+    fn identity(file: FoundFile, media_type: &'static str, how: &Preparation) -> Self {
+        Self {
+            name: file.name().clone(),
             media_type,
-            encoding,
-            original_length: size,
-            length,
+            encoding: None,
+            original_length: file.size(),
+            length: file.size(),
             sha512: how.sha512,
-            digests: Arc::new(digests),
-            source,
-        })
+            digests: Arc::default(),
+            source: Source::Identity(file),
+        }
     }
 
     /// The name of the artifact.
@@ -248,11 +258,20 @@ impl PreparedArtifact {
         let (into_result, result) = oneshot::channel();
         let (name, length, sha512) = (self.name.clone(), self.length, self.sha512);
         let (source, digests) = (self.source.clone(), Arc::clone(&self.digests));
+        if let Source::Memory(bytes) = &source
+            && bytes.len() <= CHUNK
+        {
+            // no thread for one piece: both have room for it, and their other ends are in hand
+            let _ = into_pieces.try_send(Ok(bytes.clone()));
+            let _ = into_result.send(digests.get().copied().ok_or(BodyError::Died { name }));
+            let name = self.name.clone();
+            return (BodyStream { pieces }, BodyOutcome { name, result });
+        }
         actix_rt::task::spawn_blocking(move || {
             let sent = match &source {
                 Source::Identity(file) => send_identity(file, length, sha512, &digests, &into_pieces),
                 Source::Gzip(form) => send_compressed(&name, form, length, &digests, &into_pieces),
-                Source::Made(bytes) => made::send(&name, bytes, &digests, &into_pieces),
+                Source::Memory(bytes) => made::send(&name, bytes, &digests, &into_pieces),
             };
             if let Err(error) = &sent {
                 // fails when nobody reads any more, and then nobody needs to know
@@ -324,13 +343,19 @@ fn send_compressed(
 ) -> Result<Digests, BodyError> {
     let mut at = 0;
     while at < length {
-        let mut piece = vec![0; usize::try_from(length - at).unwrap_or(CHUNK).min(CHUNK)];
-        let read = form.read_exact_at(&mut piece, at);
-        read.map_err(|source| BodyError::Read { name: name.clone(), source })?;
+        let piece = piece_of(form, at, length, name)?;
         at += piece.len() as u64;
         hand_over(piece, name, into)?;
     }
     digests.get().copied().ok_or_else(|| BodyError::Died { name: name.clone() })
+}
+
+/// The piece of a compressed form that begins at `at`.
+fn piece_of(form: &File, at: u64, length: u64, name: &ArtifactName) -> Result<Vec<u8>, BodyError> {
+    let mut piece = vec![0; usize::try_from(length - at).unwrap_or(CHUNK).min(CHUNK)];
+    let read = form.read_exact_at(&mut piece, at);
+    read.map_err(|source| BodyError::Read { name: name.clone(), source })?;
+    Ok(piece)
 }
 
 fn hand_over(

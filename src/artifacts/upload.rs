@@ -224,7 +224,8 @@ pub async fn upload_all<A: ArtifactApi>(
     report
 }
 
-/// Uploads what the worker itself made, in the same way and with the same early ends.
+/// Uploads what the worker itself made, in the same way and with the same early ends, but one after the other, and
+/// nothing after one that failed: what comes first is there whenever what follows is.
 pub async fn upload_made<A: ArtifactApi>(
     api: &A,
     artifacts: &[PreparedArtifact],
@@ -232,11 +233,16 @@ pub async fn upload_made<A: ArtifactApi>(
     mut abort: watch::Receiver<bool>,
 ) -> UploadReport {
     let mut report = UploadReport::default();
-    let uploads = artifacts.iter().map(|artifact| upload_one(api, artifact, plan, &|_| {}));
-    tokio::select! {
-        biased;
-        _ = abort.wait_for(|stop| *stop) => report.aborted = true,
-        () = in_parallel(uploads, plan, &mut report, &|_| {}) => {}
+    for artifact in artifacts {
+        let upload = std::iter::once(upload_one(api, artifact, plan, &|_| {}));
+        tokio::select! {
+            biased;
+            _ = abort.wait_for(|stop| *stop) => report.aborted = true,
+            () = in_parallel(upload, plan, &mut report, &|_| {}) => {}
+        }
+        if report.aborted || !report.failed.is_empty() {
+            break;
+        }
     }
     report
 }

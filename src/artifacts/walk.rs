@@ -12,7 +12,7 @@ use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
-use nix::unistd::Uid;
+use nix::unistd::{AccessFlags, Uid, faccessat};
 use scriptworker_core::cot::ATTESTATION_NAMES;
 use scriptworker_core::ids::{ArtifactName, InvalidId};
 use scriptworker_core::run::TaskStatus;
@@ -234,7 +234,13 @@ impl ArtifactDir {
                 }
                 continue;
             }
-            match self.check(&path, &stat) {
+            // known before anything is announced for it. Without flags, which not every container lets through: that it
+            // is still this file, and can still be read, is looked at when its turn comes.
+            let readable = || {
+                faccessat(&dir, name.as_slice(), AccessFlags::R_OK, AtFlags::empty())
+                    .map_err(RefusedReason::from)
+            };
+            match self.check(&path, &stat).and_then(|file| readable().map(|()| file)) {
                 Ok(file) => listing.files.push(file),
                 Err(reason) => refuse(&path, reason),
             }

@@ -4,16 +4,19 @@
 //! | module | what it does |
 //! |---|---|
 //! | `definition` | reads the task, and moves its dates to now |
+//! | `places` | keeps the trial's own files out of what is wiped |
 //! | `upstream` | what the tasks that it depends on are said to have left |
 //! | `stage` | the queue with these tasks, and the directory for what comes of it |
 //! | `report` | log, artifacts and status, as people and scripts read them |
 
 mod definition;
+mod places;
 mod report;
 mod stage;
 mod upstream;
 
 use self::definition::TaskFileError;
+use self::places::{Misplaced, Places};
 use self::stage::{Stage, StageError};
 use self::upstream::{Upstream, UpstreamError};
 use super::run::signals::Signals;
@@ -70,6 +73,8 @@ enum TryError {
     #[error(transparent)]
     Task(#[from] TaskFileError),
     #[error(transparent)]
+    Place(#[from] Misplaced),
+    #[error(transparent)]
     Upstream(#[from] UpstreamError),
     #[error(transparent)]
     Stage(#[from] StageError),
@@ -84,7 +89,7 @@ enum TryError {
 impl TryError {
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Task(_) | Self::Upstream(_) => EXIT_MISTAKE,
+            Self::Config(_) | Self::Task(_) | Self::Place(_) | Self::Upstream(_) => EXIT_MISTAKE,
             Self::Stage(error) if error.is_a_mistake() => EXIT_MISTAKE,
             Self::Environment(_) | Self::Stage(_) | Self::Signals(_) | Self::Log(_) | Self::Worker(_) => {
                 EXIT_NO_RESULT
@@ -111,22 +116,32 @@ fn tell(line: &str) {
 
 fn attempt(options: &Options) -> Result<u8, TryError> {
     let system = System::new();
-    let signals = system.block_on(async { Signals::catch() }).map_err(TryError::Signals)?;
     let environment = Environment::of_process().map_err(TryError::Environment)?;
     let (mut config, warnings) = config::load_without_credentials(Some(&options.config), &environment)?;
     for warning in &warnings {
         tell(&format!("warning: {warning}"));
     }
+    let output = options.output.clone().unwrap_or_else(stage::new_output);
+    let places = Places::of(&config, &environment.cwd);
+    places.check("--task", &options.task)?;
+    places.check("--output", &output)?;
     let task = definition::read(&options.task)?;
     let upstream = match &options.upstream {
-        Some(dir) => Upstream::read(dir)?,
+        Some(dir) => {
+            places.check("--upstream", dir)?;
+            let upstream = Upstream::read(dir)?;
+            upstream.sources().try_for_each(|file| places.check("a file of --upstream", file))?;
+            upstream
+        }
         None => Upstream::default(),
     };
+    // not before the files are read: whoever gives up on one that takes long wants the process to end
+    let signals = system.block_on(async { Signals::catch() }).map_err(TryError::Signals)?;
     announce(&config);
     for note in upstream.missing(&task) {
         tell(&format!("note: {note}"));
     }
-    let stage = Stage::set(&config, task, &upstream, options.output.as_deref())?;
+    let stage = Stage::set(&config, task, &upstream, &output)?;
     let configured = config.task_queue_id.clone();
     let credentials = replace_deployment(&mut config, &stage, upstream);
     if config.task_queue_id != configured {

@@ -11,11 +11,13 @@ pub(super) struct Place {
     pub(super) name: String,
     /// Absolute, with links resolved as far as it exists.
     pub(super) real: PathBuf,
+    /// Where the link itself lies, when the path is one.
+    link: Option<PathBuf>,
 }
 
 impl Place {
     pub(super) fn new(name: impl Into<String>, path: &Path) -> Self {
-        Self { name: name.into(), real: resolve(path) }
+        Self { name: name.into(), real: resolve(path), link: link_at(path) }
     }
 }
 
@@ -41,6 +43,7 @@ pub(super) fn check(
             problems.push(conflict(&place.name, "a directory of its own", "the root of the file system"));
         }
     }
+    refuse_links(&wiped, problems);
     if let (Some(a), Some(b)) = (&dirs.work, &dirs.artifact)
         && a.real.starts_with(&b.real)
     {
@@ -77,12 +80,38 @@ pub(super) fn check(
     }
 }
 
+/// A link would be replaced by a directory at the first task, and what it leads to would be left as it is. One in
+/// another of these directories was made by a script, and goes when that one is wiped.
+fn refuse_links(wiped: &[&Place], problems: &mut Vec<ConfigProblem>) {
+    for place in wiped {
+        let Some(link) = &place.link else { continue };
+        if !wiped.iter().any(|other| other.name != place.name && link.starts_with(&other.real)) {
+            let real = place.real.display();
+            let expected = format!(
+                "the directory itself ({real}), because it is removed and made anew around every task"
+            );
+            problems.push(conflict(
+                &place.name,
+                &expected,
+                &format!("a symbolic link at {}", link.display()),
+            ));
+        }
+    }
+}
+
 fn conflict(key: &str, expected: &str, found: &str) -> ConfigProblem {
     ConfigProblem::new(Rule::DirectoryConflict, key, expected, found)
 }
 
+fn link_at(path: &Path) -> Option<PathBuf> {
+    // without a slash at the end, which would lead through the link
+    let path: PathBuf = path.components().collect();
+    let link = resolve(path.parent()?).join(path.file_name()?);
+    link.symlink_metadata().is_ok_and(|found| found.is_symlink()).then_some(link)
+}
+
 /// Resolves links in the part of an absolute path that exists, and `.` and `..` in the rest.
-fn resolve(path: &Path) -> PathBuf {
+pub(crate) fn resolve(path: &Path) -> PathBuf {
     let mut rest: Vec<Component<'_>> = Vec::new();
     let mut base = path;
     let mut real = loop {
@@ -102,7 +131,11 @@ fn resolve(path: &Path) -> PathBuf {
             Component::ParentDir => {
                 real.pop();
             }
-            Component::Normal(name) => real.push(name),
+            Component::Normal(name) => {
+                real.push(name);
+                // behind a `..` there may be something again
+                real = real.canonicalize().unwrap_or(real);
+            }
             Component::Prefix(_) | Component::RootDir | Component::CurDir => {}
         }
     }
@@ -179,5 +212,35 @@ mod tests {
         std::os::unix::fs::symlink(temp.path().join("w"), temp.path().join("link")).unwrap();
         let linked = Place::new("log_dir", &temp.path().join("link/logs/x"));
         assert_eq!(linked.real, temp.path().canonicalize().unwrap().join("w/logs/x"));
+    }
+
+    #[test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the test needs links, and writes only below its own directory"
+    )]
+    fn a_link_that_would_be_wiped_is_refused() {
+        let temp = tempfile::tempdir().unwrap();
+        let at = |name: &str| temp.path().join(name).to_str().unwrap().to_owned();
+        std::fs::create_dir_all(at("real/a/public")).unwrap();
+        for link in ["link", "real/a/public/logs"] {
+            std::os::unix::fs::symlink(at("real"), at(link)).unwrap();
+        }
+        std::os::unix::fs::symlink(at("none"), at("dangling")).unwrap();
+        let none: [&str; 0] = [];
+        for (work, artifact, task_log, refused) in [
+            ("link", "a", "a/logs", &["work_dir"][..]),
+            ("link/", "a", "a/logs", &["work_dir"]),
+            ("dangling", "a", "a/logs", &["work_dir"]),
+            ("w", "link", "link/logs", &["artifact_dir"]),
+            ("w", "dangling", "dangling/logs", &["artifact_dir"]),
+            // links above are no matter
+            ("link/w", "link/a", "link/a/x", &none),
+            // and a script may have made this one
+            ("w", "real/a", "real/a/public/logs", &none),
+        ] {
+            let (problems, _) = findings(&at(work), &at(artifact), &at(task_log), "/no/l");
+            assert_eq!(problems, refused, "{work} {artifact} {task_log}");
+        }
     }
 }

@@ -78,8 +78,11 @@ pub(super) fn build(
         needed("git_commit_signing_pubkey_dir", &raw.git_commit_signing_pubkey_dir);
     }
     if raw.git_key_repo_dir.is_some() && !usable_url(&raw.git_key_repo_url) {
-        let expected = "an https, ssh or file URL, user@host:path, or an absolute path";
-        let found = shorten(&raw.git_key_repo_url);
+        let expected = "an https URL without a user, an ssh or file URL, user@host:path, or an absolute path";
+        // there may be a password in it
+        let shown =
+            |url: &str| if url.contains('@') { "an address (not shown)".to_owned() } else { shorten(url) };
+        let found = shown(&raw.git_key_repo_url);
         problems.push(ConfigProblem::new(Rule::OutOfRange, "git_key_repo_url", expected, found));
     }
     let repository = match (&raw.git_key_repo_dir, &raw.git_commit_signing_pubkey_dir) {
@@ -101,7 +104,8 @@ pub(super) fn build(
     })
 }
 
-/// What git may be given as a place to fetch from: transports that start no other program than ssh.
+/// What git may be given as a place to fetch from: transports that start no other program than ssh. An https address
+/// names nobody: git would show user and password to everybody who can list processes.
 pub(crate) fn usable_url(url: &str) -> bool {
     let plain = !url.starts_with('-') && !url.chars().any(|c| c.is_control() || c.is_whitespace());
     let by_scheme = ["https://", "ssh://", "file:///"].iter().any(|scheme| url.starts_with(scheme));
@@ -109,7 +113,9 @@ pub(crate) fn usable_url(url: &str) -> bool {
     let like_scp = !url.contains("::")
         && !url.contains("://")
         && url.split_once(':').is_some_and(|(host, _)| !host.is_empty() && !host.contains('/'));
-    plain && (by_scheme || url.starts_with('/') || like_scp)
+    let authority = url.strip_prefix("https://").map(|rest| rest.split('/').next().unwrap_or_default());
+    let names_somebody = authority.is_some_and(|authority| authority.contains('@'));
+    plain && !names_somebody && (by_scheme || url.starts_with('/') || like_scp)
 }
 
 fn layouts(
@@ -210,6 +216,8 @@ mod tests {
             "-oProxyCommand=id:x",
             "file://host/keys.git",
             "https://example.com/a b",
+            "https://user:password@example.com/keys.git",
+            "https://token@example.com/keys.git",
             ":path",
         ] {
             assert!(!usable_url(url), "{url}");

@@ -47,6 +47,7 @@ mod unsupported;
 
 pub use attestation::{AttestationConfig, OpenPgpKeyFiles, SignatureScheme, SigningKeyFiles};
 pub use credentials::CredentialsConfig;
+pub(crate) use directories::resolve as real_place;
 pub use environment::{Environment, VARIABLES};
 pub(crate) use keyrings::usable_url;
 pub use keyrings::{KeyRepositoryConfig, KeyringLayout, KeyringModel, KeyringsConfig};

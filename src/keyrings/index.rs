@@ -58,7 +58,8 @@ impl KeyringEntry {
         let mut contents = Vec::new();
         let mut entries = Vec::new();
         for (role, key) in keys.with_roles() {
-            let content = key.to_armored();
+            // a revocation that was made for this store only counts here, too
+            let content = key.to_armored_with_locals();
             entries.push(KeyEntry::of(name, role, key, &content));
             contents.push(content);
         }

@@ -8,6 +8,9 @@
 
 use crate::fsio::Purpose::Keyring as Disk;
 use crate::fsio::WriteFile;
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, OFlag, openat};
+use nix::sys::stat::Mode;
 use scriptworker_core::time::UnixMillis;
 use std::ffi::OsString;
 use std::fs::File;
@@ -202,12 +205,24 @@ fn is_old(path: &Path, now: UnixMillis) -> bool {
 }
 
 fn read(path: &Path) -> io::Result<Option<String>> {
-    let mut bytes = Vec::new();
-    match File::open(path).and_then(|file| file.take(MOST_BYTES).read_to_end(&mut bytes)) {
-        Ok(_) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
+    Ok(read_small(path)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+/// The beginning of a small file; `None` when there is none. Only a regular file is read: a pipe in its place must not
+/// hold whoever looks.
+pub(super) fn read_small(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    let file: File = match openat(AT_FDCWD, path, flags, Mode::empty()) {
+        Ok(open) => open.into(),
+        Err(Errno::ENOENT) => return Ok(None),
+        Err(errno) => return Err(errno.into()),
+    };
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }
+    let mut bytes = Vec::new();
+    file.take(MOST_BYTES).read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
 }
 
 #[cfg(test)]
@@ -219,6 +234,14 @@ mod tests {
 
     fn now() -> UnixMillis {
         UnixMillis(chrono::Utc::now().timestamp_millis())
+    }
+
+    #[test]
+    fn a_pipe_in_the_place_of_the_lock_holds_nobody() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        nix::unistd::mkfifo(&path, Mode::from_bits_truncate(0o600)).unwrap();
+        assert!(matches!(Lock::look(&path), Err(LockError::Disk { action: "read", .. })));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! fails, the set in force stays what it is.
 
 use super::folder::{FolderError, read_folder};
-use super::lockfile::{Lock, LockError, LockState};
+use super::lockfile::{self, Lock, LockError, LockState};
 use super::repository::{GitError, KeyRepository, RepositoryError};
 use super::set::{KeyringSet, Source};
 use super::store::{Store, StoreError};
@@ -91,7 +91,15 @@ impl RebuildError {
 
     /// Whether trying again may help by itself.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Repository(RepositoryError::Git(GitError::Failed { .. } | GitError::Tool(_))))
+        let Self::Repository(RepositoryError::Git(error)) = self else { return false };
+        match error {
+            GitError::Tool(_) => true,
+            GitError::Failed { command, .. } => command == "fetch",
+            GitError::Odd { .. }
+            | GitError::Clone { .. }
+            | GitError::NotADirectory { .. }
+            | GitError::Url { .. } => false,
+        }
     }
 }
 
@@ -186,9 +194,9 @@ fn wait(pause: Duration) {
 
 /// The revision in the file; `None` when there is no file, or nothing in it.
 fn read_last_good(path: &Path) -> Result<Option<ObjectId>, RebuildError> {
-    let text = match std::fs::read(path) {
-        Ok(bytes) => String::from_utf8_lossy(&bytes).trim_end().to_owned(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+    let text = match lockfile::read_small(path) {
+        Ok(Some(bytes)) => String::from_utf8_lossy(&bytes).trim_end().to_owned(),
+        Ok(None) => return Ok(None),
         Err(source) => {
             return Err(RebuildError::LastGood { action: "read", path: path.to_path_buf(), source });
         }

@@ -258,7 +258,8 @@ fn a_full_mailbox_refuses_and_the_refused_message_is_closed() {
         let sent: Vec<_> = (0..8).map(|_| post.send(None, Ping)).collect();
         let taken = sent.iter().filter(|sent| sent.is_ok()).count();
         assert!((Probe::MAILBOX..8).contains(&taken), "{sent:?}");
-        let refused = Undelivered { message: "Ping", actor: "Probe", reason: "its mailbox is full" };
+        let refused =
+            Undelivered { message: "Ping", actor: "Probe", reason: "its mailbox is full", gone: false };
         assert!(sent[taken..].iter().all(|sent| *sent == Err(refused)), "{sent:?}");
         assert_eq!(scene.outcomes("Ping"), vec![Outcome::Dropped; 8 - taken]);
         for _ in 0..taken {
@@ -277,7 +278,7 @@ fn an_actor_that_is_gone_refuses_and_what_waited_for_it_is_closed() {
         scene.expect("begun").await;
         scene.send(Stop).unwrap();
         assert_eq!(tokio::time::timeout(PATIENCE, scene.events.recv()).await, Ok(None), "it is dropped");
-        let gone = Undelivered { message: "Ping", actor: "Probe", reason: "it is gone" };
+        let gone = Undelivered { message: "Ping", actor: "Probe", reason: "it is gone", gone: true };
         assert_eq!(scene.send(Ping), Err(gone));
         assert_eq!(gone.to_string(), "Ping for Probe could not be delivered: it is gone");
         assert_eq!(scene.outcomes("Ping"), [Outcome::Dropped]);

@@ -98,6 +98,8 @@ pub struct Undelivered {
     pub actor: &'static str,
     /// Why.
     pub reason: &'static str,
+    /// Whether there is no receiver any more; a full mailbox has one.
+    pub gone: bool,
 }
 
 /// Where an actor sends messages of one kind, and under which name.
@@ -154,11 +156,11 @@ impl<A: Staff> Member<A> {
 
 impl Undelivered {
     fn new<M>(actor: &'static str, error: &actix::prelude::SendError<Traced<M>>) -> Self {
-        let reason = match error {
-            actix::prelude::SendError::Full(_) => "its mailbox is full",
-            actix::prelude::SendError::Closed(_) => "it is gone",
+        let (reason, gone) = match error {
+            actix::prelude::SendError::Full(_) => ("its mailbox is full", false),
+            actix::prelude::SendError::Closed(_) => ("it is gone", true),
         };
-        let undelivered = Self { message: short_name::<M>(), actor, reason };
+        let undelivered = Self { message: short_name::<M>(), actor, reason, gone };
         tracing::error!(%undelivered, "message lost");
         undelivered
     }

@@ -2,17 +2,18 @@
 
 use super::messages::{FromGuardian, KilledBy, Launch, NotStarted, StopSignal, ToGuardian};
 use super::reaper;
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use nix::unistd::Pid;
 use scriptworker_core::run::ScriptExit;
 use scriptworker_core::time::BootMillis;
 use std::collections::VecDeque;
 use std::future::Future;
-use std::io;
-use std::os::fd::OwnedFd;
+use std::io::{self, IoSlice};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Interest};
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::{mpsc, oneshot};
@@ -84,6 +85,7 @@ pub struct Control(mpsc::UnboundedSender<Command>);
 
 /// Unbounded, because these are a handful of messages a run, and a caller that ends a script must never wait.
 enum Command {
+    Launch(Launch, Option<OwnedFd>),
     Tell(ToGuardian),
     Sweep(oneshot::Sender<u32>),
 }
@@ -125,25 +127,50 @@ impl Control {
     }
 }
 
+/// A guardian that has nothing to do yet. Dropped, it leaves.
+pub(super) struct Waiting {
+    running: Running,
+}
+
 /// Takes over the socket of a guardian that was just started.
-pub(super) fn connect(stream: UnixStream, guardian: Pid, output: OwnedFd, launch: Launch) -> Running {
+pub(super) fn connect(stream: UnixStream, guardian: Pid, output: OwnedFd) -> Waiting {
     let (commands, inbox) = mpsc::unbounded_channel();
     let (started_tx, started) = oneshot::channel();
     let (end_tx, end) = oneshot::channel();
-    let news = News { started: Some(started_tx), end: Some(end_tx), sweeps: VecDeque::new() };
+    let news = News { started: Some(started_tx), end: Some(end_tx), sweeps: VecDeque::new(), alone: false };
     tokio::spawn(async move {
-        let broken = converse(stream, launch, inbox, news).await.err();
+        let broken = converse(stream, inbox, news).await.err();
         match tokio::task::spawn_blocking(move || reaper::wait_for(guardian)).await {
             Ok(Some(0)) => tracing::debug!(%guardian, "guardian ended, nothing is left of the script"),
             status => tracing::warn!(%guardian, ?status, ?broken, "guardian ended badly"),
         }
     });
-    Running {
-        started: Started(started),
-        exit: Exit(end),
-        control: Control(commands),
-        output,
-        guardian_pid: u32::try_from(guardian.as_raw()).unwrap_or(0),
+    Waiting {
+        running: Running {
+            started: Started(started),
+            exit: Exit(end),
+            control: Control(commands),
+            output,
+            guardian_pid: u32::try_from(guardian.as_raw()).unwrap_or(0),
+        },
+    }
+}
+
+impl Waiting {
+    pub(super) fn pid(&self) -> u32 {
+        self.running.guardian_pid
+    }
+
+    /// Whether it has ended meanwhile.
+    pub(super) fn is_gone(&self) -> bool {
+        self.running.control.0.is_closed()
+    }
+
+    /// Tells it what to run.
+    pub(super) fn launch(self, launch: Launch, credentials: Option<OwnedFd>) -> Running {
+        // a guardian that has just ended is noticed by who waits for the script
+        let _ = self.running.control.0.send(Command::Launch(launch, credentials));
+        self.running
     }
 }
 
@@ -152,6 +179,8 @@ struct News {
     started: Option<oneshot::Sender<u32>>,
     end: Option<oneshot::Sender<ScriptEnd>>,
     sweeps: VecDeque<oneshot::Sender<u32>>,
+    /// The script has ended and left no process behind.
+    alone: bool,
 }
 
 impl News {
@@ -164,7 +193,8 @@ impl News {
                 }
             }
             FromGuardian::NotStarted(failure) => self.ended(ScriptEnd::NotStarted(failure)),
-            FromGuardian::Ended { raw, by } => {
+            FromGuardian::Ended { raw, by, alone } => {
+                self.alone = alone;
                 self.ended(ScriptEnd::Exited { exit: ScriptExit::from_wait_status(raw), raw, by });
             }
             FromGuardian::Empty { survivors } => {
@@ -187,7 +217,6 @@ impl News {
 /// same: dropping `news` tells everybody who waits.
 async fn converse(
     stream: UnixStream,
-    launch: Launch,
     mut inbox: mpsc::UnboundedReceiver<Command>,
     mut news: News,
 ) -> io::Result<()> {
@@ -195,7 +224,7 @@ async fn converse(
     // Gone once no `Control` is left: the guardian then reads an end of file, but can still say how it went.
     let mut writer = Some(writer);
     let mut lines = BufReader::new(reader).lines();
-    let mut told = send(&mut writer, &ToGuardian::Launch(launch)).await;
+    let mut told = Ok(());
     loop {
         if told.is_err() {
             // The guardian reads no more; what it said before may still be there to be read.
@@ -204,7 +233,11 @@ async fn converse(
         }
         tokio::select! {
             command = inbox.recv(), if writer.is_some() => match command {
+                Some(Command::Launch(launch, credentials)) => {
+                    told = send_with(&mut writer, &ToGuardian::Launch(launch), credentials).await;
+                }
                 Some(Command::Tell(message)) => told = send(&mut writer, &message).await,
+                Some(Command::Sweep(answer)) if news.alone => drop(answer.send(0)),
                 Some(Command::Sweep(answer)) => {
                     news.sweeps.push_back(answer);
                     told = send(&mut writer, &ToGuardian::Sweep).await;
@@ -220,8 +253,31 @@ async fn converse(
 }
 
 async fn send(writer: &mut Option<OwnedWriteHalf>, message: &ToGuardian) -> io::Result<()> {
+    send_with(writer, message, None).await
+}
+
+/// Sends a message, and a descriptor with it.
+async fn send_with(
+    writer: &mut Option<OwnedWriteHalf>,
+    message: &ToGuardian,
+    descriptor: Option<OwnedFd>,
+) -> io::Result<()> {
     let Some(writer) = writer else { return Ok(()) };
     let mut line = serde_json::to_vec(message)?;
     line.push(b'\n');
-    writer.write_all(&line).await
+    let mut rest = line.as_slice();
+    if let Some(descriptor) = &descriptor {
+        let stream: &UnixStream = writer.as_ref();
+        // it goes with the first bytes, however many of them there is room for
+        let sent = stream.async_io(Interest::WRITABLE, || send_part(stream, rest, descriptor)).await?;
+        rest = rest.get(sent..).unwrap_or_default();
+    }
+    writer.write_all(rest).await
+}
+
+fn send_part(stream: &UnixStream, bytes: &[u8], descriptor: &OwnedFd) -> io::Result<usize> {
+    let descriptors = [descriptor.as_raw_fd()];
+    let rights = [ControlMessage::ScmRights(&descriptors)];
+    let parts = [IoSlice::new(bytes)];
+    Ok(sendmsg::<()>(stream.as_raw_fd(), &parts, &rights, MsgFlags::MSG_NOSIGNAL, None)?)
 }

@@ -1,6 +1,6 @@
 //! Starting a script below a guardian of its own. All spawning of scripts goes through [`launch`].
 
-use super::control::{self, Running};
+use super::control::{self, Running, Waiting};
 use super::guardian;
 use super::messages::Launch;
 use super::reaper;
@@ -16,6 +16,9 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+
+/// The guardian is the same program.
+const RUNNING_PROGRAM: &str = "/proc/self/exe";
 
 /// What to run, and how. No `Debug`: the environment may hold secrets.
 pub struct LaunchSpec {
@@ -37,7 +40,7 @@ pub struct LaunchSpec {
 impl LaunchSpec {
     /// A script with the worker's own stdin, no credentials file and no deadline.
     pub fn new(argv: Vec<OsString>, env: Vec<(OsString, OsString)>) -> Self {
-        let guardian = PathBuf::from("/proc/self/exe");
+        let guardian = PathBuf::from(RUNNING_PROGRAM);
         Self { argv, env, stdin: None, credentials: None, deadline: None, guardian }
     }
 }
@@ -74,30 +77,68 @@ pub enum LaunchError {
 
 /// Starts a guardian and tells it what to run. The script's start is reported through [`Running`].
 ///
-/// Must be called in a tokio runtime with I/O. The blocking part (a spawn takes a few milliseconds) runs on the
-/// blocking pool. A call that is dropped half-way leaves no script behind: the guardian finds its socket closed.
-pub async fn launch(spec: LaunchSpec) -> Result<Running, LaunchError> {
-    let message = Launch {
-        argv: arguments(spec.argv)?,
-        env: environment(spec.env)?,
-        deadline: spec.deadline,
-        credentials: spec.credentials.is_some(),
-    };
-    let (worker_end, guardian_end) = UnixStream::pair()?;
-    let (output, script_output) = pipe2(OFlag::O_CLOEXEC).map_err(io::Error::from)?;
-    let inherited = Inherited {
-        control: guardian_end.into(),
-        output: script_output,
-        stdin: spec.stdin,
-        credentials: spec.credentials,
-    };
-    let program = spec.guardian;
-    let guardian = tokio::task::spawn_blocking(move || start_guardian(program, &inherited))
-        .await
-        .map_err(io::Error::other)??;
-    worker_end.set_nonblocking(true)?;
-    let stream = tokio::net::UnixStream::from_std(worker_end)?;
-    Ok(control::connect(stream, guardian, output, message))
+/// Must be called in a tokio runtime with I/O. A call that is dropped half-way leaves no script behind: the guardian
+/// finds its socket closed.
+pub async fn launch(mut spec: LaunchSpec) -> Result<Running, LaunchError> {
+    let (program, stdin) = (std::mem::take(&mut spec.guardian), spec.stdin.take());
+    let (launch, credentials) = message(spec)?;
+    Ok(Guardian::start_as(program, stdin).await?.0.launch(launch, credentials))
+}
+
+/// A guardian that waits for its script. One takes longer to start than many a script to run, so it is worth having
+/// one before there is something to run. Dropped, it leaves.
+pub struct Guardian(Waiting);
+
+impl Guardian {
+    /// Starts one; its script will have the worker's own stdin. Must be called in a tokio runtime with I/O.
+    ///
+    /// # Errors
+    /// When there are no descriptors left, or the process cannot be started.
+    pub async fn start() -> Result<Self, LaunchError> {
+        Self::start_as(PathBuf::from(RUNNING_PROGRAM), None).await
+    }
+
+    /// Starts `program`, which must know the guardian's verb, with what becomes its script's stdin (`None`: the worker's
+    /// own). The blocking part (a spawn takes a few milliseconds) runs on the blocking pool.
+    ///
+    /// # Errors
+    /// As for [`Guardian::start`].
+    pub async fn start_as(program: PathBuf, stdin: Option<OwnedFd>) -> Result<Self, LaunchError> {
+        let (worker_end, guardian_end) = UnixStream::pair()?;
+        let (output, script_output) = pipe2(OFlag::O_CLOEXEC).map_err(io::Error::from)?;
+        let inherited = Inherited { control: guardian_end.into(), output: script_output, stdin };
+        let guardian = tokio::task::spawn_blocking(move || start_guardian(program, &inherited))
+            .await
+            .map_err(io::Error::other)??;
+        worker_end.set_nonblocking(true)?;
+        let stream = tokio::net::UnixStream::from_std(worker_end)?;
+        Ok(Self(control::connect(stream, guardian, output)))
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.0.pid()
+    }
+
+    /// Whether it has ended meanwhile, for whatever reason.
+    pub fn is_gone(&self) -> bool {
+        self.0.is_gone()
+    }
+
+    /// Tells it what to run. `stdin` and `guardian` of the specification do not count: they were decided when it was
+    /// started.
+    ///
+    /// # Errors
+    /// When the specification cannot be carried out by any guardian.
+    pub fn launch(self, spec: LaunchSpec) -> Result<Running, LaunchError> {
+        let (launch, credentials) = message(spec)?;
+        Ok(self.0.launch(launch, credentials))
+    }
+}
+
+fn message(spec: LaunchSpec) -> Result<(Launch, Option<OwnedFd>), LaunchError> {
+    let LaunchSpec { argv, env, credentials, deadline, .. } = spec;
+    Ok((Launch { argv: arguments(argv)?, env: environment(env)?, deadline }, credentials))
 }
 
 /// The descriptors that the guardian gets. They are closed in the worker as soon as it runs, or no end of file would
@@ -106,7 +147,6 @@ struct Inherited {
     control: OwnedFd,
     output: OwnedFd,
     stdin: Option<OwnedFd>,
-    credentials: Option<OwnedFd>,
 }
 
 fn start_guardian(program: PathBuf, inherited: &Inherited) -> Result<Pid, LaunchError> {
@@ -117,16 +157,12 @@ fn start_guardian(program: PathBuf, inherited: &Inherited) -> Result<Pid, Launch
         Some(fd) => high(fd.as_fd())?,
         None => high(io::stdin().as_fd())?,
     };
-    let credentials = inherited.credentials.as_ref().map(|fd| high(fd.as_fd())).transpose()?;
-    let mut fds = vec![
+    let fds = [
         FdAction::Dup { from: control.as_raw_fd(), to: guardian::CONTROL_FD },
         FdAction::Dup { from: output.as_raw_fd(), to: 1 },
         FdAction::Dup { from: output.as_raw_fd(), to: 2 },
         FdAction::Dup { from: stdin.as_raw_fd(), to: guardian::STDIN_FD },
     ];
-    if let Some(credentials) = &credentials {
-        fds.push(FdAction::Dup { from: credentials.as_raw_fd(), to: guardian::CREDENTIALS_FD });
-    }
     let path = c_string(program.as_os_str().as_bytes().to_vec(), || "the guardian's path".to_owned())?;
     // All signals stay blocked from its first instruction: none of the worker's shutdown signals may reach it.
     // Its environment is empty: the script's one must not change how the guardian itself runs.

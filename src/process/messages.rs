@@ -10,7 +10,8 @@ use std::ffi::CString;
 /// From the worker. No `Debug`: [`Launch`] holds the script's environment.
 #[derive(Serialize, Deserialize)]
 pub(super) enum ToGuardian {
-    /// The first message, and only that: what to run.
+    /// The first message, and only that: what to run. The descriptor that comes with it, if one does, is the
+    /// credentials file.
     Launch(Launch),
     /// End the script: the signals in turn to its process group, a grace after each, then SIGKILL to everything.
     /// Ignored when a stop is under way or the script has ended.
@@ -32,8 +33,6 @@ pub(super) struct Launch {
     pub(super) env: Vec<CString>,
     /// When to kill it, whatever happens.
     pub(super) deadline: Option<BootMillis>,
-    /// Whether descriptor 4 is the credentials file.
-    pub(super) credentials: bool,
 }
 
 /// From the guardian.
@@ -43,8 +42,8 @@ pub(super) enum FromGuardian {
     Started { pid: u32 },
     /// The script could not be started.
     NotStarted(NotStarted),
-    /// The script has ended; processes that it started may still be there.
-    Ended { raw: i32, by: Option<KilledBy> },
+    /// The script has ended; processes that it started may still be there, unless it was `alone`.
+    Ended { raw: i32, by: Option<KilledBy>, alone: bool },
     /// The answer to [`ToGuardian::Sweep`]: how many processes could not be killed.
     Empty { survivors: u32 },
 }
@@ -120,7 +119,6 @@ mod tests {
             argv: vec![CString::new(b"a\n\xff".to_vec()).unwrap()],
             env: vec![CString::new("A=\r\n").unwrap()],
             deadline: Some(BootMillis(7)),
-            credentials: true,
         });
         let line = serde_json::to_string(&launch).unwrap();
         assert!(!line.contains('\n'));

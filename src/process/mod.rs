@@ -43,11 +43,11 @@ mod spawn;
 mod tail;
 mod tool;
 
-pub use clock::boot_now;
+pub use clock::{boot_now, wait_until};
 pub use control::{Control, Exit, GuardianGone, Running, ScriptEnd, Started};
 pub use credentials_file::{CredentialsError, CredentialsFile};
 pub use guardian::CREDENTIALS_FD;
-pub use launch::{LaunchError, LaunchSpec, launch};
+pub use launch::{Guardian, LaunchError, LaunchSpec, launch};
 pub use messages::{KilledBy, NotStarted, StartFailure, StopSignal};
 pub use orphans::{kill_session, look_again_soon, wait_until_gone};
 pub use pump::{Drained, Progress, Pump, PumpReport};

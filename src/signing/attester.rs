@@ -103,7 +103,8 @@ impl Attester {
         self.scheme.is_classic()
     }
 
-    /// Makes the artifacts; `at` is the time of the signature. After a time-out there is the classic form only, whatever else is configured. Blocks.
+    /// Makes the artifacts; `at` is the time of the signature. After a time-out there is the classic form only, whatever
+    /// else is configured. A body without a signature in it is the last one, behind its signature. Blocks.
     pub fn make(
         &self,
         run: &Run<'_>,
@@ -120,11 +121,11 @@ impl Attester {
         }
         .body(&self.opened.schema)?;
         let mut made = Vec::new();
-        if self.scheme.is_current() && run.ending == Ending::Natural {
-            made.extend(self.current(&body)?);
-        }
         if self.scheme.is_classic() {
             made.push(self.classic(&body, at)?);
+        }
+        if self.scheme.is_current() && run.ending == Ending::Natural {
+            made.extend(self.current(&body)?);
         }
         made.into_iter()
             .map(|(name, bytes)| Ok(PreparedArtifact::made(ArtifactName::parse(name)?, bytes, how)))
@@ -133,12 +134,13 @@ impl Attester {
 
     fn current(&self, body: &AttestationBody) -> Result<Vec<(&'static str, Vec<u8>)>, AttestError> {
         let bytes = body.text().as_bytes();
-        let mut made = vec![(CURRENT_NAME, bytes.to_vec())];
+        let mut made = Vec::new();
         if self.signs {
             let name = CURRENT_SIGNATURE_NAME;
             let key = self.opened.ed25519.as_ref().ok_or(AttestError::NoKey { name })?;
             made.push((name, key.sign(bytes).as_bytes().to_vec()));
         }
+        made.push((CURRENT_NAME, bytes.to_vec()));
         Ok(made)
     }
 

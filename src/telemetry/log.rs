@@ -10,7 +10,7 @@ use super::bridge;
 use super::event::EventText;
 use super::format::{LineFormat, Record};
 use super::log_file::LogFile;
-use super::outlet::{Full, Outlet, Output};
+use super::outlet::{Full, Haste, Outlet, Output};
 use chrono::Local;
 use std::fmt;
 use std::fs::File;
@@ -273,9 +273,11 @@ impl Sink {
         let mut line = String::with_capacity(record.message.len() + 64);
         self.format.render(record, &self.format.date(record.when), &mut line);
         let line = line.into();
-        self.file.push(&line, Full::Lose);
+        // what tells of a fault is written before the fault can end the process
+        let haste = if record.level <= Level::WARN { Haste::Now } else { Haste::Soon };
+        self.file.push(&line, Full::Lose, haste);
         if let Some(copy) = &self.copy {
-            copy.push(&line, Full::Lose);
+            copy.push(&line, Full::Lose, haste);
         }
     }
 
@@ -285,9 +287,9 @@ impl Sink {
             return;
         }
         let lines = lines.into();
-        self.file.push(&lines, Full::Wait);
+        self.file.push(&lines, Full::Wait, Haste::Soon);
         if let Some(copy) = &self.copy {
-            copy.push(&lines, Full::WaitUnlessStalled(STALLED));
+            copy.push(&lines, Full::WaitUnlessStalled(STALLED), Haste::Soon);
         }
     }
 }

@@ -2,6 +2,9 @@
 //! a disk or for a reader of stderr. Each output has its own, so that none of them stalls another.
 //!
 //! What does not fit is counted, and a line in its place says how much is missing.
+//!
+//! Waking a thread costs more than writing a line. So the first line after a pause is written at once, and those that
+//! follow closely are written together a moment later, unless they are pressing.
 
 use std::collections::VecDeque;
 use std::io;
@@ -14,6 +17,12 @@ pub(super) const MOST_BYTES: usize = 8 << 20;
 
 /// The most of it that comes from somebody who would rather wait: the rest is for those who cannot.
 pub(super) const MOST_BULK: usize = 1 << 20;
+
+/// Lines that come sooner than this after others may wait for the rest of it, so that they share a wake-up.
+const GATHER: Duration = Duration::from_millis(10);
+
+/// So many bytes are worth a wake-up of their own.
+const MUCH: usize = 64 * 1024;
 
 /// Where lines go in the end. Only the outlet's thread calls it, so it may block.
 pub(super) trait Output: Send + 'static {
@@ -33,6 +42,26 @@ pub(super) enum Full {
     Wait,
     /// Wait for room, but lose the lines when nothing at all was written for so long.
     WaitUnlessStalled(Duration),
+}
+
+/// How soon lines are to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Haste {
+    /// Within [`GATHER`].
+    Soon,
+    /// At once, with all before them.
+    Now,
+}
+
+/// What the thread does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Writer {
+    /// Writes, or was woken: it looks at the queue by itself.
+    Busy,
+    /// Sleeps until there is something.
+    Idle,
+    /// Lets lines gather for a moment.
+    Gathering,
 }
 
 enum Item<O> {
@@ -60,6 +89,9 @@ struct Queue<O> {
     bytes: usize,
     /// When something was written last, or began to wait for it.
     progressed: Instant,
+    writer: Writer,
+    /// Something in it does not wait for [`GATHER`].
+    pressing: bool,
     closed: bool,
 }
 
@@ -67,6 +99,53 @@ impl<O> Shared<O> {
     fn lock(&self) -> MutexGuard<'_, Queue<O>> {
         // nothing is left half done between two statements that could panic
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes the thread if it would not look by itself soon enough.
+    fn wake(&self, mut queue: MutexGuard<'_, Queue<O>>, haste: Haste) {
+        queue.pressing |= haste == Haste::Now;
+        match queue.writer {
+            Writer::Idle => {}
+            Writer::Gathering if queue.pressing => {}
+            Writer::Busy | Writer::Gathering => return,
+        }
+        queue.writer = Writer::Busy;
+        drop(queue);
+        self.work.notify_one();
+    }
+
+    /// For the thread: waits until there is something to do, and for what may come closely behind it.
+    fn next(&self, written: Option<Instant>) -> Option<Item<O>> {
+        let mut queue = self.lock();
+        if queue.items.is_empty() && !queue.closed {
+            queue.pressing = false;
+            queue.writer = Writer::Idle;
+            queue = self.wait(queue, Writer::Idle, None);
+            let gathering = written.map(|at| GATHER.saturating_sub(at.elapsed())).unwrap_or_default();
+            if !gathering.is_zero() && !queue.pressing {
+                queue.writer = Writer::Gathering;
+                queue = self.wait(queue, Writer::Gathering, Some(gathering));
+            }
+            queue.writer = Writer::Busy;
+        }
+        queue.items.pop_front()
+    }
+
+    /// Waits until somebody ends that state, or the time is over.
+    fn wait<'a>(
+        &self,
+        queue: MutexGuard<'a, Queue<O>>,
+        state: Writer,
+        most: Option<Duration>,
+    ) -> MutexGuard<'a, Queue<O>> {
+        let unchanged = |queue: &mut Queue<O>| queue.writer == state;
+        match most {
+            None => self.work.wait_while(queue, unchanged).unwrap_or_else(PoisonError::into_inner),
+            Some(most) => {
+                let waited = self.work.wait_timeout_while(queue, most, unchanged);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        }
     }
 }
 
@@ -79,7 +158,14 @@ impl<O: Output> Outlet<O> {
     ) -> io::Result<Self> {
         let (items, progressed) = (VecDeque::new(), Instant::now());
         let shared = Arc::new(Shared {
-            queue: Mutex::new(Queue { items, bytes: 0, progressed, closed: false }),
+            queue: Mutex::new(Queue {
+                items,
+                bytes: 0,
+                progressed,
+                writer: Writer::Busy,
+                pressing: false,
+                closed: false,
+            }),
             work: Condvar::new(),
             room: Condvar::new(),
             failed_writes: AtomicU64::new(0),
@@ -92,7 +178,7 @@ impl<O: Output> Outlet<O> {
     }
 
     /// Hands over whole lines, each with its line feed.
-    pub(super) fn push(&self, lines: &Arc<str>, full: Full) {
+    pub(super) fn push(&self, lines: &Arc<str>, full: Full, haste: Haste) {
         let mut queue = self.0.lock();
         let fits = match full {
             Full::Lose => queue.bytes.saturating_add(lines.len()) <= MOST_BYTES,
@@ -122,13 +208,15 @@ impl<O: Output> Outlet<O> {
         } else {
             queue.lose(lines);
         }
-        self.0.work.notify_one();
+        let haste = if queue.bytes < MUCH { haste } else { Haste::Now };
+        self.0.wake(queue, haste);
     }
 
     /// Has the thread do something, after everything that was handed over before.
     pub(super) fn run(&self, act: impl FnOnce(&mut O) + Send + 'static) {
-        self.0.lock().items.push_back(Item::Do(Box::new(act)));
-        self.0.work.notify_one();
+        let mut queue = self.0.lock();
+        queue.items.push_back(Item::Do(Box::new(act)));
+        self.0.wake(queue, Haste::Now);
     }
 
     /// How many times something could not be written.
@@ -139,8 +227,9 @@ impl<O: Output> Outlet<O> {
 
 impl<O: Output> Drop for Outlet<O> {
     fn drop(&mut self) {
-        self.0.lock().closed = true;
-        self.0.work.notify_one();
+        let mut queue = self.0.lock();
+        queue.closed = true;
+        self.0.wake(queue, Haste::Now);
     }
 }
 
@@ -162,11 +251,8 @@ impl<O> Queue<O> {
 
 /// The thread.
 fn serve<O: Output>(shared: &Shared<O>, output: &mut O, lost: &impl Fn(u64) -> String) {
-    loop {
-        let idle = |queue: &mut Queue<O>| queue.items.is_empty() && !queue.closed;
-        let mut queue = shared.work.wait_while(shared.lock(), idle).unwrap_or_else(PoisonError::into_inner);
-        let Some(item) = queue.items.pop_front() else { return };
-        drop(queue);
+    let mut written = None;
+    while let Some(item) = shared.next(written) {
         let mut write = |lines: &str| {
             output.write(lines, &mut || shared.lock().progressed = Instant::now());
             shared.failed_writes.store(output.failed_writes(), Ordering::Relaxed);
@@ -183,6 +269,7 @@ fn serve<O: Output>(shared: &Shared<O>, output: &mut O, lost: &impl Fn(u64) -> S
             Item::Lost(count) => write(&lost(count)),
             Item::Do(act) => act(output),
         }
+        written = Some(Instant::now());
     }
 }
 

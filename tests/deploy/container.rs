@@ -7,7 +7,7 @@ use crate::support::{
 use nix::sys::signal::Signal;
 use scriptworker::embedded_queue::EmbeddedQueue;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
@@ -121,6 +121,7 @@ fn pre_stop_gives_up_in_time_and_refuses_nonsense() {
 fn the_image_is_made_of_files_that_are_there() {
     let text = read(&repository("deploy/Containerfile"));
     let mut sources = 0;
+    let mut copied_into_build = Vec::new();
     for line in text.lines().filter_map(|line| line.strip_prefix("COPY ")) {
         let words: Vec<&str> = line.split_whitespace().collect();
         if line.contains("--from=") {
@@ -129,11 +130,49 @@ fn the_image_is_made_of_files_that_are_there() {
         let (_, copied) = words.split_last().unwrap();
         for source in copied.iter().filter(|word| !word.starts_with("--")) {
             assert!(repository(source).exists(), "{source}");
+            copied_into_build.push(repository(source).canonicalize().unwrap());
             sources += 1;
         }
     }
+    for (source, included) in included_files() {
+        let copied = copied_into_build.iter().any(|copied| included.starts_with(copied));
+        assert!(
+            copied,
+            "{} includes {}, which the image does not have",
+            source.display(),
+            included.display()
+        );
+    }
     assert!(sources >= 7, "{sources}: the test no longer reads the file");
     assert!(text.contains(&format!("USER {APP_USER}:{APP_USER}")));
+}
+
+/// Every file that a source includes as it is compiled, with the source; tests are not part of the image.
+fn included_files() -> Vec<(PathBuf, PathBuf)> {
+    let mut included = Vec::new();
+    let mut directories = vec![repository("src"), repository("core/src")];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.file_stem().is_some_and(|name| name == "tests") {
+                continue;
+            }
+            if path.is_dir() {
+                directories.push(path);
+                continue;
+            }
+            let text = read(&path);
+            let code = text.split("#[cfg(test)]").next().unwrap();
+            for rest in code.split("include_str!(\"").chain(code.split("include_bytes!(\"")).skip(1) {
+                let name = rest.split('"').next().unwrap();
+                if let Ok(file) = path.with_file_name(name).canonicalize() {
+                    included.push((path.clone(), file));
+                }
+            }
+        }
+    }
+    assert!(!included.is_empty(), "the test no longer finds what is included");
+    included
 }
 
 /// The worker as process 1 of a namespace, and the number that it has outside.

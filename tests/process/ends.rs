@@ -1,7 +1,7 @@
 //! How scripts end, or fail to begin.
 
 use super::support::*;
-use scriptworker::process::{LaunchError, NotStarted, ScriptEnd, StartFailure, launch};
+use scriptworker::process::{Guardian, LaunchError, NotStarted, Running, ScriptEnd, StartFailure, launch};
 use scriptworker_core::run::ScriptExit;
 
 #[tokio::test]
@@ -105,6 +105,33 @@ async fn a_guardian_that_cannot_be_started_is_an_error_of_the_launch() {
     let mut spec = shell("true");
     spec.guardian = "/bin/true".into();
     assert_eq!(within(launch(spec).await.unwrap().exit).await, ScriptEnd::GuardianLost);
+}
+
+#[tokio::test]
+async fn a_guardian_may_be_started_before_its_script_is_known() {
+    let waiting = Guardian::start_as(guardian(), None).await.unwrap();
+    let pid = waiting.pid();
+    let Running { started, exit, control, guardian_pid, .. } = waiting.launch(shell("exit 3")).unwrap();
+    assert_eq!(guardian_pid, pid);
+    assert!(within(started).await.is_some());
+    let ScriptEnd::Exited { raw, .. } = within(exit).await else { panic!("did not run") };
+    assert_eq!(raw, 3 << 8);
+    assert_eq!(within(control.sweep()).await, Ok(0));
+    drop(control);
+    gone(pid).await;
+}
+
+#[tokio::test]
+async fn a_guardian_that_was_started_for_nothing_leaves() {
+    let waiting = Guardian::start_as(guardian(), None).await.unwrap();
+    let pid = waiting.pid();
+    assert!(alive(pid) && !waiting.is_gone());
+    drop(waiting);
+    gone(pid).await;
+    let killed = Guardian::start_as(guardian(), None).await.unwrap();
+    signal(killed.pid(), nix::sys::signal::Signal::SIGKILL);
+    eventually("the news of its end", || killed.is_gone().then_some(())).await;
+    assert_eq!(within(killed.launch(shell("true")).unwrap().exit).await, ScriptEnd::GuardianLost);
 }
 
 #[tokio::test]

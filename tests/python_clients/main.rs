@@ -34,11 +34,12 @@ fn site(environment: &Path, script: &str) -> Site {
     });
     std::fs::write(at("script.json"), config.to_string()).unwrap();
     let task_script = json!([venv::python(environment), format!("{SCRIPTS}/{script}"), at("script.json")]);
-    // no bytecode beside the sources
-    site.set("task_script", task_script)
+    // Python takes a second to start, and much longer beside other work
+    site.set("task_script", task_script).set("task_max_timeout", 600)
 }
 
 fn start(site: &Site) {
+    // no bytecode beside the sources
     site.start_with(&[("PYTHONDONTWRITEBYTECODE", "1"), ("TASKCLUSTER_ACCESS_TOKEN", "worker-secret")]);
 }
 

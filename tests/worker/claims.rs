@@ -60,7 +60,7 @@ fn a_cancelled_task_is_stopped_and_neither_uploaded_nor_reported() {
 fn a_task_past_its_deadline_is_stopped_and_neither_uploaded_nor_reported() {
     let site = Site::with(short_claims(Duration::from_secs(1200))).set("reclaim_interval", 1);
     site.start();
-    let deadline = chrono::Utc::now() + chrono::Duration::seconds(4);
+    let deadline = chrono::Utc::now() + chrono::Duration::seconds(10);
     let deadline = deadline.to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
     let task = site.task_of(json!({ "payload": payload(BEATING), "deadline": deadline }));
     let pid = site.pid("pid");
@@ -72,7 +72,7 @@ fn a_task_past_its_deadline_is_stopped_and_neither_uploaded_nor_reported() {
 
 #[test]
 fn a_claim_is_renewed_for_as_long_as_the_script_runs_and_the_script_has_the_newest_credentials() {
-    let site = Site::with(short_claims(Duration::from_secs(5)));
+    let site = Site::with(short_claims(Duration::from_secs(10)));
     site.start();
     let task = site.task(
         "mkdir -p $artifacts/public; n=0\n\
@@ -103,7 +103,7 @@ fn a_claim_is_renewed_for_as_long_as_the_script_runs_and_the_script_has_the_newe
 
 #[test]
 fn a_claim_that_cannot_be_renewed_ends_the_script_in_time() {
-    let site = Site::with(short_claims(Duration::from_secs(4)));
+    let site = Site::with(short_claims(Duration::from_secs(10)));
     site.queue.inject(Fault::new(Call::ReclaimTask, FaultKind::Status { status: 500, retry_after: None }));
     site.start();
     let task = site.task(BEATING);
@@ -134,7 +134,7 @@ fn a_queue_that_is_away_for_less_than_the_claim_changes_nothing() {
 /// A frozen worker cannot do anything: the guardian ends the script, and after the thaw the worker knows its place.
 #[test]
 fn a_frozen_worker_does_not_let_its_script_outlive_the_claim() {
-    let site = Site::with(short_claims(Duration::from_secs(5)));
+    let site = Site::with(short_claims(Duration::from_secs(10)));
     site.start();
     let task = site.task(BEATING);
     let pid = site.pid("pid");
@@ -152,7 +152,7 @@ fn a_frozen_worker_does_not_let_its_script_outlive_the_claim() {
 /// The script ends well while the worker is frozen, so only the claim stands between its artifacts and the queue.
 #[test]
 fn what_ended_well_during_a_freeze_is_not_uploaded_after_the_claim() {
-    let site = Site::with(short_claims(Duration::from_secs(4)));
+    let site = Site::with(short_claims(Duration::from_secs(10)));
     site.start();
     let task = site.task(
         "[ $RUN_ID = 0 ] || exit 0\n\
@@ -172,8 +172,8 @@ fn what_ended_well_during_a_freeze_is_not_uploaded_after_the_claim() {
 /// A renewal that the queue granted before a freeze is read after it: then it is as old as the freeze is long.
 #[test]
 fn a_renewal_that_is_read_after_a_freeze_counts_from_when_it_was_asked_for() {
-    let site = Site::with(short_claims(Duration::from_secs(8))).set("reclaim_interval", 1);
-    let late = FaultKind::DelayThenAnswer(Duration::from_millis(500));
+    let site = Site::with(short_claims(Duration::from_secs(15))).set("reclaim_interval", 1);
+    let late = FaultKind::DelayThenAnswer(Duration::from_secs(3));
     site.queue.inject(Fault::new(Call::ReclaimTask, late).times(1));
     site.start();
     let task = site.task(BEATING);
@@ -240,7 +240,7 @@ fn an_upload_is_aborted_when_the_claim_is_lost() {
 #[test]
 fn a_run_that_was_lost_while_it_is_reported_is_let_go() {
     let site = Site::new();
-    let late = FaultKind::DelayThenAnswer(Duration::from_millis(500));
+    let late = FaultKind::DelayThenAnswer(Duration::from_secs(5));
     site.queue.inject(Fault::new(Call::ReportCompleted, late).times(1));
     site.start();
     let task = site.task("echo done");

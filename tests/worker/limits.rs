@@ -39,11 +39,11 @@ fn the_limit_has_a_status_of_its_own() {
 
 #[test]
 fn a_script_that_ignores_the_request_to_end_is_killed_after_the_grace() {
-    let site = Site::new().set("kill_grace", 1);
+    let site = Site::new().set("kill_grace", 5);
     site.start();
     let command =
         format!("trap 'echo TERM seen' TERM; trap 'echo INT seen' INT; exec 2>/dev/null\n{ENDLESS}");
-    let task = site.task_with(&command, json!({ "maxRunTime": 1 }));
+    let task = site.task_with(&command, json!({ "maxRunTime": 5 }));
     assert_eq!(site.outcome(&task, 0), "failed failed", "{}", site.log());
     assert_eq!(site.said(&task, 0), format!("TERM seen\n{KILLED}\n"));
     site.takes_the_next_task();
@@ -51,17 +51,17 @@ fn a_script_that_ignores_the_request_to_end_is_killed_after_the_grace() {
 
 #[test]
 fn the_first_signal_is_the_configured_one() {
-    let site = Site::new().set("kill_first_signal", "INT").set("kill_grace", 1);
+    let site = Site::new().set("kill_first_signal", "INT").set("kill_grace", 5);
     site.start();
     let command =
         format!("trap 'echo TERM seen' TERM; trap 'echo INT seen' INT; exec 2>/dev/null\n{ENDLESS}");
-    let task = site.task_with(&command, json!({ "maxRunTime": 1 }));
+    let task = site.task_with(&command, json!({ "maxRunTime": 5 }));
     assert_eq!(site.outcome(&task, 0), "failed failed", "{}", site.log());
     assert_eq!(site.said(&task, 0), format!("INT seen\nTERM seen\n{KILLED}\n"));
 
     let obedient = site.task_with(
         "trap 'echo going; exit 0' INT; exec 2>/dev/null\nwhile :; do sleep 0.1; done",
-        json!({ "maxRunTime": 1 }),
+        json!({ "maxRunTime": 5 }),
     );
     assert_eq!(site.outcome(&obedient, 0), "failed failed", "the cause decides, not the exit code");
     assert_eq!(site.said(&obedient, 0), "going\nexit code: 0\n");
@@ -103,9 +103,9 @@ fn nothing_that_the_script_started_is_alive_when_it_is_reported() {
 
 #[test]
 fn a_script_that_is_over_in_time_is_not_late_because_of_what_it_left_behind() {
-    let site = Site::new().set("drain_timeout", 4);
+    let site = Site::new().set("drain_timeout", 30);
     site.start();
-    let task = site.task_with("(sleep 3) & exit 0", json!({ "maxRunTime": 1 }));
+    let task = site.task_with("(sleep 12) & exit 0", json!({ "maxRunTime": 10 }));
     assert_eq!(site.outcome(&task, 0), "completed completed", "{}", site.log());
 }
 

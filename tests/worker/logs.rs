@@ -39,13 +39,11 @@ fn the_log_never_grows_old_idle_or_while_a_script_is_silent() {
     // half of the interval apart; without verbose, so that nothing but INFO counts
     let site = Site::new().set("reclaim_interval", 2).set("verbose", false);
     site.start();
-    site.wait_for_log("still here, idle for 1 s");
-    site.wait_for_log("still here, idle for 2 s");
+    site.wait_for_lines("still here, idle for", 2);
     let go = site.path("go");
     let task = site.task(&format!("until [ -e {} ]; do sleep 0.1; done", go.display()));
     site.wait_running(&task);
-    site.wait_for_log("still here, with a run for 1 s");
-    site.wait_for_log("still here, with a run for 2 s");
+    site.wait_for_lines("still here, with a run for", 2);
     let log = site.log();
     let line = log.lines().find(|line| line.contains("with a run")).unwrap();
     assert!(

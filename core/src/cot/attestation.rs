@@ -1,12 +1,15 @@
 //! The body of an attestation: which worker ran which task and made which artifacts (chain-of-trust.md 1.1).
 //!
-//! Both generations write the same bytes, so verifiers of both read it. Here it is made and checked; which key signs it,
-//! in which form, and where it goes is not known here.
+//! Both generations write the same bytes, so verifiers of both read it; only numbers stay as the task wrote them, where
+//! Python reads and writes them (`1e2` becomes `100.0`). Here it is made and checked; which key signs it, in which form,
+//! and where it goes is not known here.
 
+use super::attested::Attested;
+use super::finding::Finding;
 use crate::client::{SchemaError, SchemaViolations, TaskSchema};
 use crate::digest::Digest;
 use crate::ids::{ArtifactName, RunKey, WorkerId};
-use crate::json::{RawJsonError, format_raw};
+use crate::json::{DocumentKind, RawJsonError, StrictError, format_raw, read_strict};
 use crate::run::TaskStatus;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -44,7 +47,7 @@ pub struct Attestation<'a> {
     pub artifacts: &'a BTreeMap<ArtifactName, Digest>,
 }
 
-/// A body that fits its schema: the only thing that is ever signed as an attestation.
+/// A body that fits its schema and that verifiers of this version read: the only thing that is ever signed as an attestation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttestationBody(String);
 
@@ -72,16 +75,24 @@ pub enum AttestationError {
     /// The task definition is no JSON that can be written.
     #[error("write the task definition into the attestation: {0}")]
     Task(#[from] RawJsonError),
+    /// No verifier would read it, such as a number beyond ±2^53 in the definition.
+    #[error("verifiers refuse the attestation: {0}")]
+    Unreadable(#[from] StrictError),
+    /// It would be read, and then refused: a schema of somebody's own may allow what no verifier takes.
+    #[error("verifiers refuse the attestation: {0}")]
+    Refused(Finding),
     /// It does not fit the schema.
     #[error(transparent)]
     Schema(#[from] SchemaViolations),
 }
 
 impl AttestationError {
-    /// What it means for the run (chain-of-trust.md 1.2): a body that does not fit is the task's fault.
+    /// What it means for the run (chain-of-trust.md 1.2): a body that does not fit, or that nobody would take, is the
+    /// task's fault.
     pub fn status(&self) -> TaskStatus {
         match self {
             Self::Schema(violations) => violations.status(),
+            Self::Unreadable(_) | Self::Refused(_) => TaskStatus::MalformedPayload,
             Self::Json(_) | Self::Task(_) => TaskStatus::InternalError,
         }
     }
@@ -101,7 +112,7 @@ impl AttestationSchema {
 
 impl Attestation<'_> {
     /// The body, in the form in which both generations write it: members sorted, two spaces, ASCII, no newline at the
-    /// end. It is checked as it will be read.
+    /// end. It is read as [`Attested::parse`] will read it: what a verifier refuses is not signed.
     pub fn body(&self, schema: &AttestationSchema) -> Result<AttestationBody, AttestationError> {
         let artifacts = self
             .artifacts
@@ -122,7 +133,9 @@ impl Attestation<'_> {
             worker_type: self.worker_type,
         })?;
         let text = format_raw(&written)?;
-        schema.0.check(&serde_json::from_str(&text)?, "attestation")?;
+        let read = read_strict(text.as_bytes(), DocumentKind::Attestation)?;
+        schema.0.check(&read, "attestation")?;
+        Attested::of(read).map_err(AttestationError::Refused)?;
         Ok(AttestationBody(text))
     }
 }
@@ -152,10 +165,11 @@ struct Members<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cot::reason::Reason;
     use crate::ids::{RunId, TaskId};
     use serde_json::{Value, json};
 
-    const TASK: &str = r#"{"workerType": "t", "scopes": ["a"], "dependencies": [], "taskGroupId": "g", "payload": {"maxRunTime": 3600, "ratio": 1e2, "big": 123456789012345678901, "name": "ä\u0001😀"}}"#;
+    const TASK: &str = r#"{"workerType": "t", "scopes": ["a"], "dependencies": [], "taskGroupId": "g", "payload": {"maxRunTime": 3600, "ratio": 1e2, "big": 9007199254740992, "name": "ä\u0001😀"}}"#;
 
     const BODY: &str = r#"{
   "artifacts": {
@@ -172,7 +186,7 @@ mod tests {
   "task": {
     "dependencies": [],
     "payload": {
-      "big": 123456789012345678901,
+      "big": 9007199254740992,
       "maxRunTime": 3600,
       "name": "\u00e4\u0001\ud83d\ude00",
       "ratio": 1e2
@@ -242,12 +256,38 @@ mod tests {
     }
 
     #[test]
+    fn a_body_that_no_verifier_reads_is_never_signed() {
+        let schema = AttestationSchema::built_in().unwrap();
+        let with = |value: &str| body_of(&TASK.replace("9007199254740992", value), &schema);
+        for fine in ["-9007199254740992", "0.1", "9007199254740991.0", "1e-400"] {
+            let body = with(fine).unwrap();
+            assert!(Attested::parse(body.text().as_bytes()).is_ok(), "{fine}");
+            assert!(body.text().contains(&format!("\"big\": {fine},")), "as it was written: {fine}");
+        }
+        for bad in ["9007199254740993", "-9007199254740993", "18446744073709551615", "1e16", "1e400"] {
+            let error = with(bad).unwrap_err();
+            assert!(matches!(&error, AttestationError::Unreadable(_)), "{bad}: {error}");
+            assert_eq!(error.status(), TaskStatus::MalformedPayload, "{bad}");
+            assert!(error.to_string().contains("task.payload.big"), "{error}");
+        }
+        let error = with(&format!("{}{}", "[".repeat(70), "]".repeat(70))).unwrap_err();
+        assert!(matches!(&error, AttestationError::Unreadable(StrictError::TooDeep { .. })), "{error}");
+    }
+
+    #[test]
     fn another_schema_takes_the_place_of_the_built_in_one() {
         let strict = AttestationSchema::parse(r#"{"properties": {"workerType": {"enum": ["x"]}}}"#).unwrap();
         let error = body_of(TASK, &strict).unwrap_err();
         assert!(matches!(&error, AttestationError::Schema(found) if found.count == 1), "{error}");
         let lax = AttestationSchema::parse("{}").unwrap();
-        assert!(body_of("{}", &lax).is_ok());
+        let queue = TASK.replace("workerType", "taskQueueId");
+        assert!(body_of(&queue, &lax).is_ok());
+        let error = body_of("{}", &lax).unwrap_err();
+        assert!(
+            matches!(&error, AttestationError::Refused(found) if found.reason == Reason::Schema),
+            "{error}"
+        );
+        assert_eq!(error.status(), TaskStatus::MalformedPayload);
         assert!(matches!(AttestationSchema::parse("{"), Err(SchemaFileError::Json(_))));
         assert!(matches!(AttestationSchema::parse(r#"{"type": 7}"#), Err(SchemaFileError::Schema(_))));
     }

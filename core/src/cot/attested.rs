@@ -38,6 +38,11 @@ impl Attested {
     pub fn parse(bytes: &[u8]) -> Result<Self, Finding> {
         let value = read_strict(bytes, DocumentKind::Attestation)
             .map_err(|error| Finding::new(Reason::of_json(&error)).because(error))?;
+        Self::of(value)
+    }
+
+    /// What a body says that was read strictly.
+    pub(super) fn of(value: Value) -> Result<Self, Finding> {
         let Value::Object(mut members) = value else {
             return Err(wrong("$", "a map", Some(&value)));
         };

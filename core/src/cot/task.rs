@@ -220,6 +220,18 @@ fn list<T>(
     items.iter().enumerate().map(read).collect()
 }
 
+/// What Python takes as true, as the workers do: anything but a false, empty or zero value.
+pub(super) fn says_yes(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(flag) => *flag,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(members) => !members.is_empty(),
+    }
+}
+
 /// A member that is not what it has to be.
 fn wrong(place: JsonPath, expected: &'static str, found: Option<&Value>) -> Finding {
     let finding = Finding::new(Reason::Schema).at(place).expected(expected);

@@ -2,7 +2,7 @@
 //!
 //! JSON-e itself is a library. Two things that the hook hands to a template have no place there: a fixed `now`, which
 //! is given from the outside of the template, and the function `as_slugid`, whose calls are replaced before rendering
-//! (see [`slugids`]). What cannot be replaced for certain is refused, never guessed.
+//! (`slugids`). What cannot be replaced for certain is refused, never guessed.
 //!
 //! Rendering may take any time and memory: whoever calls this with a stranger's template does so in a process of its
 //! own, with limits.

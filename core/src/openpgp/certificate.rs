@@ -21,6 +21,9 @@ pub(super) const SECRET_BLOCK: &str = "PGP PRIVATE KEY BLOCK";
 /// The largest user id, in bytes: gpg's limit, too. Each check of a signature hashes it once more.
 const MOST_USER_ID_BYTES: usize = 2048;
 
+/// How many user ids, and how many subkeys, are kept: the first ones. Each costs more memory than its bytes.
+const MOST_PARTS: usize = 4096;
+
 /// Why bytes are not one public certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateError {
@@ -41,6 +44,12 @@ pub enum CertificateError {
         /// Its size.
         found: usize,
     },
+    /// It has more signatures than any certificate may have. None is dropped instead: it might be a revocation.
+    #[error("read the certificate: more than {limit} signatures found")]
+    TooManySignatures {
+        /// The limit: [`Certificate::MOST_SIGNATURES`].
+        limit: usize,
+    },
     /// The armor is broken.
     #[error(transparent)]
     Armor(#[from] ArmorError),
@@ -52,7 +61,8 @@ pub enum CertificateError {
 /// One public certificate ("public key"): the primary key, its user ids and subkeys, and the signatures on them.
 ///
 /// That it parses says nothing about what it is worth: a [`Keyring`](super::Keyring) decides that. What cannot be used
-/// is not kept: user attributes, user ids longer than 2048 bytes, signatures of unknown versions or without an issuer, trust packets. A clone is cheap.
+/// is not kept: user attributes, user ids longer than 2048 bytes, user ids and subkeys after the first 4096, signatures
+/// of unknown versions or without an issuer, trust packets. A clone is cheap.
 #[derive(Clone)]
 pub struct Certificate(Arc<Parts>);
 
@@ -92,6 +102,8 @@ impl Certificate {
     /// The largest certificate, as it comes (armored or not): 96 MiB. That holds 150 000 certifications by RSA-4096
     /// keys in binary, and by RSA-2048 keys in armor.
     pub const MOST_BYTES: usize = 96 << 20;
+    /// The most signatures on its keys and user ids.
+    pub const MOST_SIGNATURES: usize = 200_000;
 
     /// Reads exactly one public certificate, armored or binary. The work is linear in the size and checks no signature.
     pub fn parse(bytes: &[u8]) -> Result<Self, CertificateError> {
@@ -102,7 +114,7 @@ impl Certificate {
             return Err(CertificateError::NoKey);
         }
         if !armor::is_armored(bytes) {
-            return Self::from_packets(bytes);
+            return Self::from_packets(bytes, Self::MOST_SIGNATURES);
         }
         if armor::label(bytes) == Some(SECRET_BLOCK) {
             return Err(CertificateError::SecretKey);
@@ -113,11 +125,11 @@ impl Certificate {
             Some(SECRET_BLOCK) => return Err(CertificateError::SecretKey),
             Some(_) | None => armor::nothing_more(rest)?,
         }
-        Self::from_packets(&packets)
+        Self::from_packets(&packets, Self::MOST_SIGNATURES)
     }
 
     /// Reads exactly one public certificate from its packets.
-    fn from_packets(bytes: &[u8]) -> Result<Self, CertificateError> {
+    pub(super) fn from_packets(bytes: &[u8], most_signatures: usize) -> Result<Self, CertificateError> {
         let mut packets = Packets::new(bytes);
         let first = match packets.next() {
             Some(first) => first?,
@@ -143,6 +155,8 @@ impl Certificate {
             target: Target::Primary,
             places: HashMap::new(),
             subkey_places: HashMap::new(),
+            signatures: 0,
+            most_signatures,
         };
         packets.try_for_each(|packet| reader.take(packet?))?;
         Ok(Self(Arc::new(reader.parts)))
@@ -274,12 +288,15 @@ struct Reader<'a> {
     /// The user ids so far: the second copy of one is the same one.
     places: HashMap<&'a [u8], usize>,
     subkey_places: HashMap<Fingerprint, usize>,
+    /// Those that are kept.
+    signatures: usize,
+    most_signatures: usize,
 }
 
 impl<'a> Reader<'a> {
     fn take(&mut self, packet: RawPacket<'a>) -> Result<(), CertificateError> {
         match packet.tag {
-            tag::SIGNATURE => self.signature(&packet),
+            tag::SIGNATURE => self.signature(&packet)?,
             tag::USER_ID => self.user_id(&packet),
             tag::PUBLIC_SUBKEY => self.subkey(&packet)?,
             tag::USER_ATTRIBUTE => self.target = Target::Nothing,
@@ -299,8 +316,8 @@ impl<'a> Reader<'a> {
         (start..end, end - packet.body.len()..end)
     }
 
-    fn signature(&mut self, packet: &RawPacket<'_>) {
-        let Some(outline) = Outline::read(packet.body) else { return };
+    fn signature(&mut self, packet: &RawPacket<'_>) -> Result<(), CertificateError> {
+        let Some(outline) = Outline::read(packet.body) else { return Ok(()) };
         let at = SignatureAt { start: self.parts.packets.len(), outline };
         let place = match outline.kind {
             // Wherever it stands: a revocation that somebody appended to the file must not be overlooked.
@@ -315,13 +332,19 @@ impl<'a> Reader<'a> {
             _ => None,
         };
         if let Some(place) = place {
+            if self.signatures >= self.most_signatures {
+                return Err(CertificateError::TooManySignatures { limit: self.most_signatures });
+            }
+            self.signatures += 1;
             place.push(at);
             self.keep(packet);
         }
+        Ok(())
     }
 
     fn user_id(&mut self, packet: &RawPacket<'a>) {
-        if packet.body.len() > MOST_USER_ID_BYTES {
+        let many = self.parts.users.len() >= MOST_PARTS && !self.places.contains_key(packet.body);
+        if many || packet.body.len() > MOST_USER_ID_BYTES {
             self.target = Target::Nothing;
             return;
         }
@@ -339,6 +362,7 @@ impl<'a> Reader<'a> {
         self.target = Target::Nothing;
         if let Ok(key) = PublicSubkey::try_from_reader(packet.header()?, packet.body)
             && let Some(fingerprint) = Fingerprint::of(&key)
+            && (self.parts.subkeys.len() < MOST_PARTS || self.subkey_places.contains_key(&fingerprint))
         {
             self.keep(packet);
             let subkeys = &mut self.parts.subkeys;

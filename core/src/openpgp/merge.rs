@@ -1,8 +1,8 @@
 //! Two copies of one certificate become one that has what either has.
 
 use super::Certificate;
-use super::packet::{Packets, RawPacket, tag};
-use std::collections::HashSet;
+use super::packet::{Packets, tag};
+use std::collections::{HashMap, HashSet};
 
 /// A packet that signatures follow, and those signatures.
 struct Group<'a> {
@@ -18,58 +18,49 @@ impl Certificate {
         if self.fingerprint() != other.fingerprint() || self == other {
             return self.clone();
         }
-        let mut groups = groups(self.packets());
-        for (place, group) in groups_of_other(&groups, other) {
-            match place.and_then(|place| groups.get_mut(place)) {
-                Some(known) => known.add(group),
-                None => groups.push(group),
-            }
-        }
+        let mut groups = Groups::default();
+        groups.add(self.packets());
+        groups.add(other.packets());
         // User ids go before subkeys, as every reader wants it.
         let is_subkey = |group: &Group<'_>| kind(group.head) == Some(tag::PUBLIC_SUBKEY);
-        let (subkeys, users): (Vec<_>, Vec<_>) = groups.into_iter().partition(is_subkey);
+        let (subkeys, users): (Vec<_>, Vec<_>) = groups.all.into_iter().partition(is_subkey);
         let mut packets = Vec::with_capacity(self.packets().len() + other.packets().len());
         for group in users.iter().chain(&subkeys) {
             packets.extend_from_slice(group.head);
-            group.signatures.iter().for_each(|signature| packets.extend_from_slice(signature));
+            let mut known = HashSet::new();
+            for signature in group.signatures.iter().filter(|signature| known.insert(**signature)) {
+                packets.extend_from_slice(signature);
+            }
         }
-        Self::parse(&packets).unwrap_or_else(|_| self.clone())
+        // Without the limits of a file, which both have passed: one copy must not hide what the other revokes.
+        Self::from_packets(&packets, usize::MAX).unwrap_or_else(|_| self.clone())
     }
 }
 
-impl<'a> Group<'a> {
-    fn add(&mut self, other: Group<'a>) {
-        let known: HashSet<&[u8]> = self.signatures.iter().copied().collect();
-        self.signatures.extend(other.signatures.into_iter().filter(|signature| !known.contains(signature)));
-    }
+/// What two copies have, with each key and user id once.
+#[derive(Default)]
+struct Groups<'a> {
+    all: Vec<Group<'a>>,
+    /// By type and body of the head: the length in front of the body can be written in several ways.
+    places: HashMap<(u8, &'a [u8]), usize>,
 }
 
-fn groups(packets: &[u8]) -> Vec<Group<'_>> {
-    let mut groups: Vec<Group<'_>> = Vec::new();
-    for packet in Packets::new(packets).flatten() {
-        match groups.last_mut() {
-            Some(group) if packet.tag == tag::SIGNATURE => group.signatures.push(packet.whole),
-            Some(_) | None => groups.push(Group { head: packet.whole, signatures: Vec::new() }),
+impl<'a> Groups<'a> {
+    fn add(&mut self, packets: &'a [u8]) {
+        let mut place = 0;
+        for packet in Packets::new(packets).flatten() {
+            if packet.tag != tag::SIGNATURE {
+                place = *self.places.entry((packet.tag, packet.body)).or_insert(self.all.len());
+                if place == self.all.len() {
+                    self.all.push(Group { head: packet.whole, signatures: Vec::new() });
+                }
+            } else if let Some(group) = self.all.get_mut(place) {
+                group.signatures.push(packet.whole);
+            }
         }
     }
-    groups
-}
-
-/// The groups of the other certificate, each with the place of the one here that is about the same.
-fn groups_of_other<'a>(known: &[Group<'_>], other: &'a Certificate) -> Vec<(Option<usize>, Group<'a>)> {
-    let same = |group: &Group<'_>| known.iter().position(|known| content(known.head) == content(group.head));
-    groups(other.packets()).into_iter().map(|group| (same(&group), group)).collect()
-}
-
-/// Type and body: the length in front of it can be written in several ways.
-fn content(packet: &[u8]) -> Option<(u8, &[u8])> {
-    first(packet).map(|packet| (packet.tag, packet.body))
 }
 
 fn kind(packet: &[u8]) -> Option<u8> {
-    first(packet).map(|packet| packet.tag)
-}
-
-fn first(packet: &[u8]) -> Option<RawPacket<'_>> {
-    Packets::new(packet).next()?.ok()
+    Some(Packets::new(packet).next()?.ok()?.tag)
 }

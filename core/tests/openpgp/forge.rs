@@ -131,7 +131,7 @@ pub(crate) struct Sig {
     pub(crate) kind: SignatureType,
     pub(crate) hash: HashAlgorithm,
     pub(crate) made: u32,
-    more: Vec<SubpacketData>,
+    more: Vec<Subpacket>,
     issuer: Option<(Fingerprint, KeyId)>,
 }
 
@@ -145,8 +145,12 @@ impl Sig {
         self
     }
 
-    pub(crate) fn with(mut self, data: SubpacketData) -> Self {
-        self.more.push(data);
+    pub(crate) fn with(self, data: SubpacketData) -> Self {
+        self.with_subpacket(Subpacket::regular(data).unwrap())
+    }
+
+    pub(crate) fn with_subpacket(mut self, subpacket: Subpacket) -> Self {
+        self.more.push(subpacket);
         self
     }
 
@@ -179,8 +183,9 @@ impl Sig {
         let (fingerprint, id) = self.issuer.unwrap_or((signer.fingerprint(), signer.id()));
         let mut config = SignatureConfig::v4(self.kind, signer.secret.algorithm(), self.hash);
         let made = SubpacketData::SignatureCreationTime(Timestamp::from_secs(self.made));
-        let hashed = [made, SubpacketData::IssuerFingerprint(fingerprint)].into_iter().chain(self.more);
-        config.hashed_subpackets = hashed.map(|data| Subpacket::regular(data).unwrap()).collect();
+        let hashed = [made, SubpacketData::IssuerFingerprint(fingerprint)];
+        let hashed = hashed.map(|data| Subpacket::regular(data).unwrap());
+        config.hashed_subpackets = hashed.into_iter().chain(self.more).collect();
         config.unhashed_subpackets = vec![Subpacket::regular(SubpacketData::IssuerKeyId(id)).unwrap()];
         let mut hasher = self.hash.new_hasher().unwrap();
         hasher.update(bytes);

@@ -1,5 +1,6 @@
 //! A small world of keys for the tests of the policy.
 
+#[path = "../openpgp/forge.rs"]
 pub(crate) mod forge;
 
 use forge::{Cert, Key, Sig, Use};

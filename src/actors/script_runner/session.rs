@@ -7,7 +7,8 @@ use crate::actors::RunCredentials;
 use crate::config::{Config, FirstSignal};
 use crate::fsio::{Purpose, WriteFile};
 use crate::process::{
-    self, Control, Drained, Exit, KilledBy, LaunchError, LaunchSpec, Pump, Running, Started, StopSignal, Tail,
+    self, Control, Drained, Exit, Guardian, KilledBy, LaunchError, LaunchSpec, Pump, Running, Started,
+    StopSignal, Tail,
 };
 use crate::telemetry;
 use scriptworker_core::ids::RunKey;
@@ -20,6 +21,7 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 /// The variables with which the worker itself may have been given credentials (config.md 7).
 const OWN_CREDENTIALS: [&str; 3] =
@@ -35,7 +37,12 @@ pub(super) struct Setup {
     pub(super) claim_end: BootMillis,
     pub(super) credentials: Arc<RunCredentials>,
     pub(super) whereabouts: Arc<Whereabouts>,
+    /// A guardian that was started before.
+    pub(super) early: Option<EarlyGuardian>,
 }
+
+/// A guardian on its way.
+pub(super) type EarlyGuardian = JoinHandle<Result<Guardian, LaunchError>>;
 
 /// Why a session could not begin.
 #[derive(Debug, thiserror::Error)]
@@ -113,7 +120,7 @@ pub(super) async fn start(setup: Setup) -> Result<(Session, Ending), StartError>
 }
 
 async fn begin(setup: Setup) -> Result<(Session, Ending), StartError> {
-    let Setup { config, key, claim_end, credentials, whereabouts } = setup;
+    let Setup { config, key, claim_end, credentials, whereabouts, early } = setup;
     let (for_files, for_credentials) = (Arc::clone(&config), Arc::clone(&credentials));
     let (log, follow, descriptor) =
         actix_rt::task::spawn_blocking(move || files(&for_files, &for_credentials)).await??;
@@ -121,8 +128,11 @@ async fn begin(setup: Setup) -> Result<(Session, Ending), StartError> {
     let mut spec = LaunchSpec::new(argv, environment(&config, &key));
     spec.credentials = Some(descriptor);
     spec.deadline = Some(claim_end);
-    let Running { started, exit, control, output, guardian_pid } = process::launch(spec).await?;
+    let guardian = guardian(early).await?;
+    let Running { started, exit, control, output, guardian_pid } = guardian.launch(spec)?;
     whereabouts.guardian(guardian_pid);
+    // it is told before anything else is made ready: the pipe holds what the script says meanwhile
+    tokio::task::yield_now().await;
     let pump = Pump::start(output, log, config.max_log_size)?;
     let tail = Tail::start(follow, pump.progress(), |lines| {
         if let Some(log) = telemetry::log::current() {
@@ -146,6 +156,17 @@ async fn begin(setup: Setup) -> Result<(Session, Ending), StartError> {
         whereabouts,
     };
     Ok((session, ending))
+}
+
+/// The one that was started before, if it still waits; else a new one.
+async fn guardian(early: Option<EarlyGuardian>) -> Result<Guardian, LaunchError> {
+    if let Some(early) = early
+        && let Ok(Ok(guardian)) = early.await
+        && !guardian.is_gone()
+    {
+        return Ok(guardian);
+    }
+    Guardian::start().await
 }
 
 fn files(config: &Config, credentials: &RunCredentials) -> Result<(WriteFile, File, OwnedFd), StartError> {

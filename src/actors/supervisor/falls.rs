@@ -27,7 +27,7 @@ impl Supervisor {
     pub(super) fn reload(&mut self) {
         let Some(team) = &mut self.team else { return };
         let Some(manager) = &team.keyring_manager else { return };
-        if manager.send(None, UpdateKeyrings).is_err() {
+        if manager.send(None, UpdateKeyrings).is_err_and(|undelivered| undelivered.gone) {
             // an update is the first thing that it does
             team.keyring_manager = self.crew.keyring_manager();
         }

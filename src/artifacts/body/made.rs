@@ -28,7 +28,7 @@ impl PreparedArtifact {
             length: sent.len() as u64,
             sha512: how.sha512,
             digests: Arc::new(OnceLock::from(digests)),
-            source: Source::Made(sent),
+            source: Source::Memory(sent),
         }
     }
 }

@@ -17,8 +17,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Bytes per read and per piece of a body.
 pub(super) const CHUNK: usize = 128 * 1024;
 
-/// As hard as the workers of both generations try (zlib's default).
-const COMPRESSION: Compression = Compression::new(6);
+/// How hard gzip tries. Level 6, zlib's default, would take nearly twice as long for 2 to 4 % fewer bytes of a log.
+const COMPRESSION: Compression = Compression::new(5);
 
 /// The digests of an artifact's original bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

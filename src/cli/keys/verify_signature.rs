@@ -43,14 +43,9 @@ pub(super) fn verify_signature(options: &Options) -> ExitCode {
 
 fn verify(options: &Options) -> Result<ExitCode, KeyVerbError> {
     let content = key_files::read_public(&options.file)?;
-    let checked = if options.signature.is_none() && content.starts_with(CLEAR_SIGNED) {
-        clear_signed(&content, &options.from)?
-    } else {
-        let signature = match &options.signature {
-            Some(path) => key_files::read_public(path)?,
-            None => key_files::read_public(&beside(&options.file))?,
-        };
-        detached(content, &signature, &options.from)?
+    let checked = match signature_file(options, &content) {
+        Some(path) => detached(content, &key_files::read_public(&path)?, &options.from)?,
+        None => clear_signed(&content, &options.from)?,
     };
     match checked {
         Ok(accepted) => {
@@ -65,6 +60,16 @@ fn verify(options: &Options) -> Result<ExitCode, KeyVerbError> {
             Ok(ExitCode::from(EXIT_REFUSED))
         }
     }
+}
+
+/// Where the signature stands apart. Nowhere: then the file itself has to be a signed text, whatever stands in front of
+/// it.
+fn signature_file(options: &Options, content: &[u8]) -> Option<PathBuf> {
+    if options.signature.is_some() || content.starts_with(CLEAR_SIGNED) {
+        return options.signature.clone();
+    }
+    let beside = beside(&options.file);
+    beside.symlink_metadata().is_ok().then_some(beside)
 }
 
 /// Checked: what counts, or why it does not.

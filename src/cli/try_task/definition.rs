@@ -1,5 +1,7 @@
 //! The task's definition: as somebody wrote it, or as a queue once had it.
 
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
 use scriptworker_core::ids::TaskQueueId;
 use scriptworker_core::time::{NotADate, UnixMillis};
 use serde_json::{Map, Value, json};
@@ -8,12 +10,18 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 const DAY_MS: i64 = 24 * 3600 * 1000;
+/// The longest file that is read, in bytes: the queue takes 10 MiB of JSON for a task, and more is filled in here.
+const LONGEST: u64 = 8 * 1024 * 1024;
 
 /// What is wrong with a file that should hold a task's definition.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TaskFileError {
     #[error("read {}: {source}", path.display())]
     Unreadable { path: PathBuf, source: io::Error },
+    #[error("read {}: expected a regular file", path.display())]
+    NotAFile { path: PathBuf },
+    #[error("read {}: expected a task's definition of at most {LONGEST} bytes", path.display())]
+    TooLong { path: PathBuf },
     #[error("read {}: expected a task's definition in JSON: {source}", path.display())]
     NotJson { path: PathBuf, source: serde_json::Error },
     #[error("read {}: expected a JSON object with a task's definition, found {found}", path.display())]
@@ -31,12 +39,19 @@ pub(super) struct TaskFile {
     pub(super) definition: Map<String, Value>,
 }
 
-/// Reads the file.
+/// Reads the file. Never waits for anybody's pipe.
 pub(super) fn read(path: &Path) -> Result<TaskFile, TaskFileError> {
+    let unreadable = |source| TaskFileError::Unreadable { path: path.to_owned(), source };
+    let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let file: File = open(path, flags, Mode::empty()).map_err(|errno| unreadable(errno.into()))?.into();
+    if !file.metadata().map_err(unreadable)?.is_file() {
+        return Err(TaskFileError::NotAFile { path: path.to_owned() });
+    }
     let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|mut file| file.read_to_end(&mut bytes))
-        .map_err(|source| TaskFileError::Unreadable { path: path.to_owned(), source })?;
+    let read = file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if read as u64 > LONGEST {
+        return Err(TaskFileError::TooLong { path: path.to_owned() });
+    }
     let value = serde_json::from_slice(&bytes)
         .map_err(|source| TaskFileError::NotJson { path: path.to_owned(), source })?;
     match value {

@@ -88,7 +88,7 @@ impl Stage {
         config: &Config,
         task: TaskFile,
         upstream: &Upstream,
-        output: Option<&Path>,
+        output: &Path,
     ) -> Result<Self, StageError> {
         let now = UnixMillis(chrono::Utc::now().timestamp_millis());
         let definition = task.settle(&config.task_queue_id, now)?;
@@ -154,15 +154,16 @@ fn remove(output: &Path, all: bool) {
     }
 }
 
+/// A place for the output of whoever names none.
+pub(super) fn new_output() -> PathBuf {
+    std::env::temp_dir().join(format!("scriptworker-try-{}", uuid::Uuid::new_v4().simple()))
+}
+
 /// The directory for the output, and whether it was made here.
-fn output_dir(wanted: Option<&Path>) -> Result<(PathBuf, bool), StageError> {
-    let dir = match wanted {
-        Some(dir) => dir.to_owned(),
-        None => std::env::temp_dir().join(format!("scriptworker-try-{}", uuid::Uuid::new_v4().simple())),
-    };
+fn output_dir(dir: &Path) -> Result<(PathBuf, bool), StageError> {
     let made = !dir.exists();
-    fsio::create_dir_all(&dir).map_err(at("create", &dir))?;
-    let dir = fs::canonicalize(&dir).map_err(at("find", &dir))?;
+    fsio::create_dir_all(dir).map_err(at("create", dir))?;
+    let dir = fs::canonicalize(dir).map_err(at("find", dir))?;
     if fs::read_dir(&dir).map_err(at("read", &dir))?.next().is_some() {
         return Err(StageError::NotEmpty(dir));
     }

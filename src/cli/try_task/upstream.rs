@@ -87,6 +87,11 @@ impl Upstream {
         Ok(UpstreamTask { id, definition, artifacts })
     }
 
+    /// The files that are read; links among them are not resolved.
+    pub(super) fn sources(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().map(|file| file.from.as_path())
+    }
+
     /// What the script finds in `work_dir/cot`.
     pub(super) fn into_files(self) -> Vec<TrialFile> {
         self.files

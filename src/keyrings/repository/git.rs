@@ -6,7 +6,7 @@
 //! anew before each use, and that of anybody else's is never read but for one URL.
 
 use crate::config::KeyRepositoryConfig;
-use crate::fsio::{self, Purpose};
+use crate::fsio::Purpose;
 use crate::process::{ToolCall, ToolError, ToolOutput};
 use std::ffi::OsString;
 use std::io;
@@ -135,17 +135,17 @@ impl Git {
             let path = path.to_path_buf();
             move |source| GitError::Clone { path, source }
         };
-        fsio::create_dir_all(&dir).map_err(at(&dir))?;
+        Purpose::Keyring.create_dir_all(&dir).map_err(at(&dir))?;
         if !dir.symlink_metadata().map_err(at(&dir))?.is_dir() {
             return Err(GitError::NotADirectory { path: dir });
         }
         for name in REMOVED {
             let path = dir.join(name);
-            fsio::remove_tree(&path).map_err(at(&path))?;
+            Purpose::Keyring.remove_tree(&path).map_err(at(&path))?;
         }
         remove_locks(&dir).map_err(at(&dir))?;
         let path = dir.join("config");
-        fsio::write_atomic(&path, CONFIG.as_bytes(), 0o600).map_err(at(&path))?;
+        Purpose::Keyring.write_atomic(&path, CONFIG.as_bytes(), 0o600).map_err(at(&path))?;
         let mut git = Self { program: ToolCall::find("git")?, dir, url: String::new(), env: environment() };
         git.call(&["init", "--quiet", "--bare", "--template="])?;
         git.url = git.find_url(config, &theirs.join("config"))?;
@@ -313,7 +313,7 @@ fn remove_locks(dir: &Path) -> io::Result<()> {
                     open.push(path);
                 }
             } else if path.extension().is_some_and(|extension| extension == "lock") {
-                Purpose::Other.remove_file(&path)?;
+                Purpose::Keyring.remove_file(&path)?;
             }
         }
     }

@@ -2,8 +2,9 @@
 
 use super::super::messages::{FromGuardian, ToGuardian};
 use nix::errno::Errno;
-use std::io::stdin;
-use std::os::fd::{AsFd, BorrowedFd};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
+use std::io::{IoSliceMut, stdin};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 /// Reads and writes lines without a buffer that `poll` would not know of.
 pub(super) struct MessageSocket {
@@ -11,18 +12,20 @@ pub(super) struct MessageSocket {
     received: Vec<u8>,
     /// How much of it is known to hold no end of line.
     searched: usize,
+    /// Came with a message.
+    descriptor: Option<RawFd>,
 }
 
 impl MessageSocket {
     pub(super) fn new() -> Self {
-        Self { stdin: stdin(), received: Vec::new(), searched: 0 }
+        Self { stdin: stdin(), received: Vec::new(), searched: 0, descriptor: None }
     }
 
     /// Reads once; waits if there is nothing. `false`: the worker is gone, or says what no worker says.
     pub(super) fn fill(&mut self) -> bool {
         let mut chunk = [0; 16 * 1024];
         loop {
-            match nix::unistd::read(&self.stdin, &mut chunk) {
+            match self.receive(&mut chunk) {
                 Ok(0) => return false,
                 Ok(count) => {
                     self.received.extend(chunk.iter().take(count));
@@ -32,6 +35,24 @@ impl MessageSocket {
                 Err(_) => return false,
             }
         }
+    }
+
+    fn receive(&mut self, chunk: &mut [u8]) -> Result<usize, Errno> {
+        let mut space = nix::cmsg_space!(RawFd);
+        let mut parts = [IoSliceMut::new(chunk)];
+        let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+        let message = recvmsg::<()>(self.stdin.as_raw_fd(), &mut parts, Some(&mut space), flags)?;
+        for control in message.cmsgs()? {
+            if let ControlMessageOwned::ScmRights(descriptors) = control {
+                self.descriptor = descriptors.first().copied();
+            }
+        }
+        Ok(message.bytes)
+    }
+
+    /// The descriptor that came with the messages so far. It closes on exec, and is the caller's to close.
+    pub(super) fn take_descriptor(&mut self) -> Option<RawFd> {
+        self.descriptor.take()
     }
 
     /// The next complete message that was read. A line that is no message is skipped: both ends are one binary.

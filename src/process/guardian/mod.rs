@@ -29,7 +29,7 @@ pub const VERB: &CStr = c"guardian";
 pub(super) const CONTROL_FD: RawFd = 0;
 /// The guardian's descriptor for what becomes the script's stdin.
 pub(super) const STDIN_FD: RawFd = 3;
-/// The credentials file, in the guardian and in the script (worker.md 7.3).
+/// The credentials file in the script (worker.md 7.3).
 pub const CREDENTIALS_FD: RawFd = 4;
 
 /// Runs the guardian to its end. Exit codes: 0 nothing is left alive, 1 something could not be killed, 2 not started
@@ -54,7 +54,7 @@ fn say_and_leave(message: &str, code: u8) -> ExitCode {
 }
 
 fn run() -> Result<u32, Errno> {
-    close_inherited(|fd| fd > CREDENTIALS_FD)?;
+    close_inherited(|fd| fd > STDIN_FD)?;
     SigSet::all().thread_block()?;
     nix::sys::prctl::set_child_subreaper(true)?;
     let null = open("/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())?;
@@ -64,19 +64,19 @@ fn run() -> Result<u32, Errno> {
             Some(ToGuardian::Launch(launch)) => break launch,
             Some(_) => {}
             None if socket.fill() => {}
-            None => return Ok(0), // the worker died before it said what to run
+            None => return Ok(0), // nothing to run is left, or the worker died before it said what
         }
     };
-    if !launch.credentials {
-        close_inherited(|fd| fd == CREDENTIALS_FD)?;
-    }
+    let credentials = socket.take_descriptor();
     // From here on nothing may fail without everything below being killed.
     let watch = Watch::new(socket, launch.deadline)?;
-    let started = start::start(&launch);
+    let started = start::start(&launch, credentials);
     // Without copies of its own the pipe ends with the script, and the credentials are nobody else's.
     let _ = dup2_stdout(&null);
     let _ = dup2_stderr(&null);
-    let _ = close_inherited(|fd| fd == STDIN_FD || fd == CREDENTIALS_FD);
+    for fd in credentials.into_iter().chain([STDIN_FD]) {
+        let _ = nix::unistd::close(fd);
+    }
     Ok(watch.run(started))
 }
 

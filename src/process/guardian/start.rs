@@ -2,13 +2,14 @@
 
 use super::super::messages::{Launch, NotStarted, StartFailure};
 use super::super::spawn::{FdAction, spawn_in_new_session};
-use super::STDIN_FD;
+use super::{CREDENTIALS_FD, STDIN_FD};
 use nix::errno::Errno;
 use nix::sys::signal::SigSet;
 use nix::unistd::Pid;
 use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io::Read;
+use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -18,13 +19,14 @@ const DEFAULT_PATH: &[u8] = b"/usr/local/bin:/usr/bin:/bin";
 /// The kernel reads no longer `#!` lines.
 const LONGEST_INTERPRETER_LINE: u64 = 256;
 
-/// Starts the script in a session of its own, with an empty signal mask and default signal actions.
-pub(super) fn start(launch: &Launch) -> Result<Pid, NotStarted> {
+/// Starts the script in a session of its own, with an empty signal mask, default signal actions and, where it has one,
+/// its credentials file.
+pub(super) fn start(launch: &Launch, credentials: Option<RawFd>) -> Result<Pid, NotStarted> {
     let Some(program) = launch.argv.first() else {
         return Err(failure(c"", Errno::ENOENT));
     };
     if program.to_bytes().contains(&b'/') {
-        return attempt(program, launch).map_err(|errno| failure(program, errno));
+        return attempt(program, launch, credentials).map_err(|errno| failure(program, errno));
     }
     let mut refused = None;
     for directory in search_path(&launch.env).split(|byte| *byte == b':') {
@@ -33,7 +35,7 @@ pub(super) fn start(launch: &Launch) -> Result<Pid, NotStarted> {
         if !exists(&candidate) {
             continue;
         }
-        match attempt(&candidate, launch) {
+        match attempt(&candidate, launch, credentials) {
             Ok(pid) => return Ok(pid),
             // Gone since.
             Err(Errno::ENOENT | Errno::ENOTDIR) if !exists(&candidate) => {}
@@ -48,9 +50,10 @@ pub(super) fn start(launch: &Launch) -> Result<Pid, NotStarted> {
     })
 }
 
-fn attempt(path: &CStr, launch: &Launch) -> Result<Pid, Errno> {
-    // 1, 2 and, where given, 4 are already what the script gets; everything else closes on exec.
-    let fds = [FdAction::Dup { from: STDIN_FD, to: 0 }, FdAction::Close(STDIN_FD)];
+fn attempt(path: &CStr, launch: &Launch, credentials: Option<RawFd>) -> Result<Pid, Errno> {
+    // 1 and 2 are already what the script gets; everything that is not named here closes on exec.
+    let mut fds = vec![FdAction::Dup { from: STDIN_FD, to: 0 }, FdAction::Close(STDIN_FD)];
+    fds.extend(credentials.map(|from| FdAction::Dup { from, to: CREDENTIALS_FD }));
     spawn_in_new_session(path, &launch.argv, &launch.env, &fds, &SigSet::empty())
 }
 

@@ -181,23 +181,28 @@ impl Watch {
 
     /// Reaps whatever has ended and reports the script's end. `false`: there is no child at all.
     fn reap(&mut self) -> bool {
-        loop {
+        let mut ended = None;
+        let children = loop {
             match wait(WaitOptions::NOHANG) {
                 Ok(Some((pid, status))) => {
                     if self.script.is_some_and(|script| script.as_raw() == pid.as_raw_pid()) {
                         self.script = None;
                         self.stop = None;
-                        // The deadline may pass in the moment in which the script ends by itself.
-                        let by =
-                            self.by.filter(|_| status.terminating_signal() == Some(Signal::SIGKILL as i32));
-                        self.socket.send(&FromGuardian::Ended { raw: status.as_raw(), by });
+                        ended = Some(status);
                     }
                 }
-                Ok(None) => return true,
+                Ok(None) => break true,
                 Err(rustix::io::Errno::INTR) => {}
-                Err(_) => return false,
+                Err(_) => break false,
             }
+        };
+        if let Some(status) = ended {
+            // The deadline may pass in the moment in which the script ends by itself.
+            let by = self.by.filter(|_| status.terminating_signal() == Some(Signal::SIGKILL as i32));
+            // What the script left behind is a child of this process by now: none means that there is nothing.
+            self.socket.send(&FromGuardian::Ended { raw: status.as_raw(), by, alone: !children });
         }
+        children
     }
 
     fn set_timer(&self) {

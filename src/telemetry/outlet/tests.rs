@@ -56,16 +56,16 @@ fn what_does_not_fit_is_counted_in_its_place_and_nobody_waits() {
     let Setup { outlet, begun, keeper, written } = setup();
     let eighth = MOST_BYTES / 8;
     for letter in "abcdefgh".chars() {
-        outlet.push(&line(letter, eighth), Full::Lose);
+        outlet.push(&line(letter, eighth), Full::Lose, Haste::Soon);
     }
     // what is being written takes room, too
     begun.recv_timeout(PATIENCE).unwrap();
-    outlet.push(&line('i', eighth), Full::Lose);
-    outlet.push(&"j\nk\n".into(), Full::Lose);
+    outlet.push(&line('i', eighth), Full::Lose, Haste::Soon);
+    outlet.push(&"j\nk\n".into(), Full::Lose, Haste::Soon);
     keeper.send(()).unwrap();
     begun.recv_timeout(PATIENCE).unwrap();
-    outlet.push(&line('l', eighth), Full::Lose);
-    outlet.push(&"m\n".into(), Full::Lose);
+    outlet.push(&line('l', eighth), Full::Lose, Haste::Soon);
+    outlet.push(&"m\n".into(), Full::Lose, Haste::Soon);
     drop(keeper);
     done(&outlet);
     let mut expected: String = "abcdefgh".chars().map(|letter| line(letter, eighth).to_string()).collect();
@@ -82,14 +82,15 @@ fn who_waits_loses_nothing_and_leaves_room_for_those_who_cannot_wait() {
     let piece = MOST_BULK / 4;
     let all: Vec<Arc<str>> = ('a'..='z').map(|letter| line(letter, piece)).collect();
     std::thread::scope(|scope| {
-        let pushing = scope.spawn(|| all.iter().for_each(|lines| outlet.push(lines, Full::Wait)));
+        let pushing =
+            scope.spawn(|| all.iter().for_each(|lines| outlet.push(lines, Full::Wait, Haste::Soon)));
         for _ in 0..10 {
             begun.recv_timeout(PATIENCE).unwrap();
             assert!(outlet.0.lock().bytes <= MOST_BULK);
             keeper.send(()).unwrap();
         }
         assert!(!pushing.is_finished());
-        outlet.push(&line('!', MOST_BYTES / 2), Full::Lose);
+        outlet.push(&line('!', MOST_BYTES / 2), Full::Lose, Haste::Soon);
         drop(keeper);
     });
     done(&outlet);
@@ -104,13 +105,13 @@ fn who_waits_loses_nothing_and_leaves_room_for_those_who_cannot_wait() {
 fn nobody_waits_for_an_output_that_does_not_move() {
     let Setup { outlet, begun, keeper, written } = setup();
     let full = Full::WaitUnlessStalled(Duration::from_millis(1));
-    outlet.push(&line('a', MOST_BULK), full);
+    outlet.push(&line('a', MOST_BULK), full, Haste::Soon);
     begun.recv_timeout(PATIENCE).unwrap();
-    outlet.push(&"b\nc\n".into(), full);
-    outlet.push(&"d\n".into(), full);
+    outlet.push(&"b\nc\n".into(), full, Haste::Soon);
+    outlet.push(&"d\n".into(), full, Haste::Soon);
     drop(keeper);
     done(&outlet);
-    outlet.push(&"e\n".into(), full);
+    outlet.push(&"e\n".into(), full, Haste::Soon);
     done(&outlet);
     assert!(written.lock().unwrap().ends_with("a\n3 lost\ne\n"));
 }
@@ -118,8 +119,8 @@ fn nobody_waits_for_an_output_that_does_not_move() {
 #[test]
 fn what_was_handed_over_is_written_though_nobody_is_left() {
     let Setup { outlet, begun, keeper, written } = setup();
-    outlet.push(&"a\n".into(), Full::Lose);
-    outlet.push(&"b\n".into(), Full::Lose);
+    outlet.push(&"a\n".into(), Full::Lose, Haste::Soon);
+    outlet.push(&"b\n".into(), Full::Lose, Haste::Soon);
     drop(outlet);
     drop(keeper);
     // the thread's end closes the channel

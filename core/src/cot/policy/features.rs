@@ -3,6 +3,7 @@
 use super::document::implementation;
 use super::problem::{At, Problems};
 use crate::cot::keys::Implementation;
+use crate::cot::task::says_yes;
 use serde_json::Value;
 
 /// A forbidden feature: a member of the definition that is there and says yes.
@@ -48,18 +49,6 @@ impl ForbiddenFeature {
             && !self.except_task_types.iter().any(|except| except == task_type);
         let found = self.path.iter().try_fold(definition, |value, key| value.get(key));
         concerns && found.is_some_and(says_yes)
-    }
-}
-
-/// What Python takes as true: a feature is on with any value but a false, empty or zero one.
-fn says_yes(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::Bool(flag) => *flag,
-        Value::Number(number) => number.as_f64() != Some(0.0),
-        Value::String(text) => !text.is_empty(),
-        Value::Array(items) => !items.is_empty(),
-        Value::Object(members) => !members.is_empty(),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::cot::finding::Finding;
 use crate::cot::implementation::Implementation;
 use crate::cot::policy::Policy;
 use crate::cot::reason::Reason;
-use crate::cot::task::Definition;
+use crate::cot::task::{Definition, says_yes};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -65,17 +65,9 @@ fn mapped(policy: &Policy, task: &Definition) -> Option<Implementation> {
 /// What the task says of itself, each once.
 fn votes(task: &Definition) -> BTreeSet<&str> {
     let mut votes = BTreeSet::new();
-    let truthy = |value: &Value| match value {
-        Value::Null => false,
-        Value::Bool(flag) => *flag,
-        Value::Number(number) => number.as_f64() != Some(0.0),
-        Value::String(text) => !text.is_empty(),
-        Value::Array(items) => !items.is_empty(),
-        Value::Object(members) => !members.is_empty(),
-    };
     let there = |path: &[&str]| task.at(path).is_some_and(|value| !value.is_null());
     let docker_scope = task.scopes().iter().any(|scope| scope.as_str().starts_with("docker-worker:"));
-    if docker_scope || task.at(&["payload", "image"]).is_some_and(truthy) {
+    if docker_scope || task.at(&["payload", "image"]).is_some_and(says_yes) {
         votes.insert("docker-worker");
     }
     if there(&["payload", "mounts"]) || there(&["payload", "osGroups"]) {

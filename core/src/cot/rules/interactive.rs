@@ -2,8 +2,7 @@
 
 use crate::cot::finding::Finding;
 use crate::cot::reason::Reason;
-use crate::cot::task::Definition;
-use serde_json::Value;
+use crate::cot::task::{Definition, says_yes};
 
 /// The rule. What a task of any implementation might say is looked at: a definition may fit more than one.
 pub(in crate::cot) fn check(task: &Definition) -> Result<(), Finding> {
@@ -13,7 +12,7 @@ pub(in crate::cot) fn check(task: &Definition) -> Result<(), Finding> {
         &["payload", "rdpInfo"],
     ];
     for place in places {
-        if let Some(value) = task.at(place).filter(|value| !is_off(value)) {
+        if let Some(value) = task.at(place).filter(|value| says_yes(value)) {
             return Err(Finding::new(Reason::Interactive)
                 .at(place.join("."))
                 .expected("nothing")
@@ -26,22 +25,10 @@ pub(in crate::cot) fn check(task: &Definition) -> Result<(), Finding> {
     }
 }
 
-/// What the workers themselves take for "off".
-fn is_off(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Bool(flag) => !flag,
-        Value::String(text) => text.is_empty(),
-        Value::Number(number) => number.as_f64() == Some(0.0),
-        Value::Array(items) => items.is_empty(),
-        Value::Object(members) => members.is_empty(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn check_with(payload: Value, scopes: Value) -> Result<(), Reason> {
         let task = json!({

@@ -10,6 +10,7 @@ use crate::cot::policy::{Policy, Product};
 use crate::cot::reason::Reason;
 use crate::cot::role::RuleSet;
 use crate::cot::task::Definition;
+use crate::ids::Revision;
 use crate::source_url::{RepoUrl, SourceUrl};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -109,9 +110,11 @@ fn landed(
         return Ok(());
     }
     let repository = format!("{owner}/{name}");
-    let is_hash =
-        |text: &str| text.len() == 40 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    let revision = if is_hash(revision) { revision.to_owned() } else { of_tag(pass, &repository, revision)? };
+    let revision = if Revision::parse(revision).is_ok() {
+        revision.to_owned()
+    } else {
+        of_tag(pass, &repository, revision)?
+    };
     let need = Need::GitHub { repository, what: GitHubObject::BranchCommits { revision } };
     let blank = match pass.ask(&need)? {
         Answer::Present(page) => page.iter().all(u8::is_ascii_whitespace),

@@ -20,7 +20,7 @@ use crate::cot::policy::Product;
 use crate::cot::reason::Reason;
 use crate::cot::task::{Definition, SourceEnv};
 use crate::cot::template::{Renderer, Rendering, TemplateError};
-use crate::ids::TaskId;
+use crate::ids::{Revision, TaskId};
 use crate::json::{DocumentKind, read_strict};
 use crate::source_url::{RepoUrl, SourceUrl, SourceUrlError, UrlFault};
 use crate::time::UnixMillis;
@@ -57,7 +57,7 @@ impl<'a> Parents<'a> {
     /// The revision in full; only releases are known by their tag (cot-attacks.md 106).
     fn revision(&self, tasks_for: &str) -> Result<&'a str, Finding> {
         let revision = self.source().revision().unwrap_or_default();
-        let full = revision.len() == 40 && revision.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let full = Revision::parse(revision).is_ok();
         if full || (self.product.tag_revisions_for.iter().any(|it| it == tasks_for) && !revision.is_empty()) {
             return Ok(revision);
         }

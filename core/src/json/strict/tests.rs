@@ -206,6 +206,16 @@ fn tells_where_it_stopped() {
     assert_eq!(error.to_string(), "at [1], line 1 column 5: expected JSON");
 }
 
+/// `serde_json` gives some keys a meaning of their own when features are on; here they are keys like any other.
+#[test]
+fn no_key_has_a_meaning_of_its_own() {
+    for key in ["$serde_json::private::RawValue", "$serde_json::private::Number", "__proto__"] {
+        let text = format!(r#"{{"a": {{"{key}": "[1]"}}}}"#);
+        assert_eq!(read_strict(text.as_bytes(), KIND).unwrap(), json!({"a": {key: "[1]"}}));
+        assert!(JsonIndex::of(text.as_bytes(), KIND).unwrap().get("a").is_some());
+    }
+}
+
 /// Writes a value with its members in another order, escapes and space, as `choices` say.
 fn respell(value: &Value, choices: &mut impl Iterator<Item = u8>, text: &mut String) {
     let mut blank = |text: &mut String| {
