@@ -19,6 +19,16 @@ pub(super) enum Stop {
     Broken(Box<Finding>),
 }
 
+impl Stop {
+    /// What is left of it for others, once its own rule has told what is broken.
+    pub(super) fn told(self) -> Self {
+        match self {
+            Self::Broken(_) | Self::Void => Self::Void,
+            Self::Waiting => Self::Waiting,
+        }
+    }
+}
+
 /// What a rule, or a look at the evidence, comes to.
 pub(super) type Step<T> = Result<T, Stop>;
 

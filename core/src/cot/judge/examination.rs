@@ -140,6 +140,7 @@ impl<'a> Examination<'a> {
         let judged = implementation.clone().and_then(|implementation| self.fits_role(link, implementation));
         let holds = self.pass.record(&link.name, Rule::Implementation, judged.map(|()| note));
         if !self.is_attested(link) {
+            let implementation = implementation.map_err(Stop::told);
             return Facts { implementation, run: Err(Stop::Void), body: Err(Stop::Void) };
         }
         let run = self.newest_run(&link.name.task_id);
@@ -157,6 +158,9 @@ impl<'a> Examination<'a> {
         let signer =
             body.clone().map(|body| body.signer.is_none().then(|| "signature not checked".to_owned()));
         self.pass.record(&link.name, Rule::Attestation, signer);
+        // told once, here: whatever rests on it is not judged
+        let body = body.map_err(Stop::told);
+        let implementation = implementation.map_err(Stop::told);
         let identity = both(&run, &body, |run, signed| identity::check(&signed.body, run));
         let fits = self.pass.record(&link.name, Rule::Identity, identity.map(|()| None));
         let signed = body.clone().and_then(|signed| Ok(definition::check(&signed.body.task, &link.task)?));
