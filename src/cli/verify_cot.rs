@@ -10,7 +10,6 @@ mod setup;
 mod show;
 
 use self::setup::{Setup, SetupError};
-use crate::cot::bundle::{self, BundleError, Recorded};
 use crate::cot::case::OwnedCase;
 use crate::cot::gather::{GatherError, verify};
 use crate::cot::renderer::Subprocess;
@@ -20,6 +19,7 @@ use crate::fsio;
 use crate::taskcluster::{Auth, Http, HttpConfig, HttpError};
 use crate::telemetry::escaped;
 use clap::Args;
+use scriptworker_core::cot::bundle::{self, BundleError, Recorded};
 use scriptworker_core::cot::chain::Subject;
 use scriptworker_core::cot::evidence::{Answer, Evidence};
 use scriptworker_core::cot::finding::Finding;

@@ -14,9 +14,7 @@
 //! | `fetch` | one address, with repetitions |
 //! | [`staging`] | artifacts on disk: hashed as they come, visible only once they are verified |
 //! | [`renderer`] | renders templates in a process of its own, with limits |
-//! | [`bundle`] | a file with everything that a verdict rests on |
 
-pub mod bundle;
 pub mod case;
 mod fetch;
 pub mod gather;

@@ -1,8 +1,8 @@
 //! The verdict: as text, first the one line that matters, then each link with its rules; and as JSON.
 
 use super::{Judged, Options, Verdict};
-use crate::cot::bundle::taken_as_recorded;
 use crate::telemetry::escaped;
+use scriptworker_core::cot::bundle::taken_as_recorded;
 use scriptworker_core::cot::finding::Finding;
 use scriptworker_core::cot::judge::{Judgement, LinkReport, Report, RuleReport};
 use scriptworker_core::json::format_json;

@@ -1,7 +1,7 @@
 use super::*;
+use crate::cot::need::GitHubObject;
+use crate::ids::{ArtifactName, RunId, RunKey};
 use proptest::prelude::*;
-use scriptworker_core::cot::need::GitHubObject;
-use scriptworker_core::ids::{ArtifactName, RunId, RunKey};
 
 fn recorded() -> Recorded {
     Recorded {

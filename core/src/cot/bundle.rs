@@ -12,12 +12,12 @@
 //! always prove; what the queue and source hosts answered, and the digests of artifacts whose bytes are not in it, is
 //! *taken as recorded* ([`taken_as_recorded`]), as is the time.
 
-use scriptworker_core::cot::evidence::{Answer, Evidence, StoredArtifact};
-use scriptworker_core::cot::need::Need;
-use scriptworker_core::digest::{Digest, HashAlgorithm};
-use scriptworker_core::ids::TaskId;
-use scriptworker_core::json::{DocumentKind, StrictError, read_strict};
-use scriptworker_core::time::UnixMillis;
+use crate::cot::evidence::{Answer, Evidence, StoredArtifact};
+use crate::cot::need::Need;
+use crate::digest::{Digest, HashAlgorithm};
+use crate::ids::TaskId;
+use crate::json::{DocumentKind, StrictError, read_strict};
+use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
