@@ -6,6 +6,7 @@ mod returns;
 use self::falls::log_loss;
 use self::returns::Returns;
 use super::RunCredentials;
+use super::cot_verifier::Clearance;
 use super::crew::{Crew, Team};
 use super::script_runner::Whereabouts;
 use crate::messages::claims::{SendReport, StopClaiming, TakeWork};
@@ -15,6 +16,7 @@ use crate::messages::notice::{Claimed, Renewal};
 use crate::messages::script::{CleanUp, ExtendDeadline, Prepare, StartScript, StopScript};
 use crate::messages::traced::after;
 use crate::messages::upload::{AbortUpload, Attest, UploadArtifacts};
+use crate::messages::verification::{AbortVerify, Verify};
 use crate::messages::{Notice, Post, Receive, Staff, Work};
 use crate::process::boot_now;
 use actix::{Actor, AsyncContext, Context, Supervised};
@@ -55,6 +57,7 @@ struct Hand {
     newest: Renewal,
     credentials: Arc<RunCredentials>,
     whereabouts: Arc<Whereabouts>,
+    clearance: Clearance,
 }
 
 impl Supervisor {
@@ -163,7 +166,7 @@ impl Supervisor {
         };
         self.live(Life::RunBegan, ctx);
         let policy = Policy {
-            verify: false,
+            verify: self.crew.config.verify_chain_of_trust,
             attest: true,
             attest_time_outs: self.crew.attester.attests_time_outs(),
             timeout_status: self.crew.config.task_max_timeout_status,
@@ -180,6 +183,7 @@ impl Supervisor {
             newest,
             credentials,
             whereabouts: Arc::default(),
+            clearance: Clearance::None,
         });
         self.carry_out(effects, ctx);
         if gives_back {
@@ -242,7 +246,8 @@ impl Supervisor {
                 let limit_s = self.crew.config.task_max_timeout.as_secs();
                 let limit_ms = hand.terms.as_ref().map_or(0, |terms| terms.limit_ms(limit_s));
                 let claim_end = credentials.end();
-                let message = StartScript { key, limit_ms, claim_end, credentials, whereabouts };
+                let clearance = hand.clearance.clone();
+                let message = StartScript { key, limit_ms, claim_end, clearance, credentials, whereabouts };
                 (run::Actor::ScriptRunner, team.runner.send(run, message))
             }
             Effect::StopScript(cause) => (
@@ -289,10 +294,17 @@ impl Supervisor {
                 self.finish(&key, outcome, ctx);
                 return None;
             }
-            // refused in the configuration until the verifier exists; if it ever got here, nothing may run
             Effect::Verify | Effect::AbortVerify => {
-                self.feed_soon(Event::Verdict(Verdict::Failed), ctx);
-                return None;
+                let Some(verifier) = &team.verifier else {
+                    // there is one whenever chains are to be verified; without one nothing may run
+                    self.feed_soon(Event::Verdict(Verdict::Failed), ctx);
+                    return None;
+                };
+                let sent = match effect {
+                    Effect::AbortVerify => verifier.send(run, AbortVerify),
+                    _ => verifier.send(run, Verify { key, definition: Arc::clone(&hand.claimed.definition) }),
+                };
+                (run::Actor::CotVerifier, sent)
             }
         };
         sent.is_err().then_some(actor)
@@ -358,11 +370,17 @@ impl Receive<Notice> for Supervisor {
             }
             Notice::GaveBack(..) => {}
             Notice::Life(life) => self.live(life, ctx),
-            Notice::Reload => self.reload(),
+            Notice::Reload => self.reload(ctx),
             Notice::Died(actor) => self.died(actor, ctx),
             Notice::Run(key, event) => {
                 if self.hand.as_ref().is_some_and(|hand| hand.key == key) {
                     self.feed(event, ctx);
+                }
+            }
+            Notice::Judged(key, judged) => {
+                if let Some(hand) = self.hand.as_mut().filter(|hand| hand.key == key) {
+                    hand.clearance = judged.clearance;
+                    self.feed(Event::Verdict(judged.verdict), ctx);
                 }
             }
             Notice::Renewed(key, renewal) => {

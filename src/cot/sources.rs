@@ -74,6 +74,11 @@ impl Sources {
         &self.staging
     }
 
+    /// The same, when nothing more will be asked.
+    pub fn into_staging(self) -> Staging {
+        self.staging
+    }
+
     /// The definition of a task, and the time by the queue.
     ///
     /// # Errors
