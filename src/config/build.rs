@@ -9,6 +9,7 @@ use super::problem::{ConfigProblem, Rule};
 use super::spots::Spots;
 use super::tree::shorten;
 use super::typed::{ArtifactStorage, Config, FirstSignal};
+use super::verification;
 use crate::telemetry::{LineFormat, LineFormatError};
 use scriptworker_core::ids::{TaskQueueId, WorkerGroup, WorkerId};
 use scriptworker_core::run::{ExceptionReason, ExitCodes, TaskStatus};
@@ -48,6 +49,15 @@ pub(super) struct Raw {
     pub(super) sign_chain_of_trust: bool,
     pub(super) verify_chain_of_trust: bool,
     cot_product: Option<String>,
+    pub(super) verify_cot_signature: bool,
+    pub(super) cot_job_type: String,
+    pub(super) cot_bundle: String,
+    pub(super) max_chain_length: usize,
+    pub(super) max_concurrent_downloads: usize,
+    pub(super) github_oauth_token: String,
+    pub(super) project_configuration_url: String,
+    pub(super) pushlog_url: String,
+    pub(super) source_mirrors: HashMap<String, config::Value>,
     pub(super) chain_of_trust_hash_algorithm: String,
     pub(super) cot_schema_path: Option<String>,
     pub(super) cot_signature_scheme: Option<String>,
@@ -105,6 +115,7 @@ pub(super) fn build(
     let attestation = attestation::build(raw, &around, problems, warnings);
     let given = |key: &str| around.spots.find(key).is_some();
     let keyrings = keyrings::build(raw, around.env, given, problems);
+    let verification = verification::build(raw, &around, problems);
     if raw.verify_chain_of_trust && raw.cot_product.is_none() && !around.refused.contains(&"cot_product") {
         let expected = "a product, because verify_chain_of_trust is true";
         let problem = ConfigProblem::new(Rule::Contradiction, "cot_product", expected, "none");
@@ -139,6 +150,7 @@ pub(super) fn build(
         sign_chain_of_trust: raw.sign_chain_of_trust,
         attestation: attestation?,
         verify_chain_of_trust: raw.verify_chain_of_trust,
+        verification,
         keyrings: keyrings?,
         shutdown_timeout: Duration::from_secs(raw.shutdown_timeout),
         kill_grace: Duration::from_secs(raw.kill_grace),

@@ -11,7 +11,6 @@ use super::settings::{self, Setting};
 use super::spots::Spots;
 use super::tree::{self, Data, Node};
 use super::typed::Config;
-use super::unsupported::unsupported;
 use super::{parse, products};
 use config::{ConfigBuilder, Map, Source, Value, ValueKind};
 use scriptworker_core::secret::Secret;
@@ -188,7 +187,6 @@ fn inspect_parts(inspection: &mut Inspection, env: &Environment) -> Option<Parts
             let precious = precious(&checked, env);
             let (generation, refused) = (checked.generation, &checked.refused);
             let around = Around { file, env, generation, precious, spots: &spots, refused };
-            problems.extend(unsupported(&raw, &checked));
             build::build(&raw, around, problems, warnings)
         }
         Err(problem) => {

@@ -19,10 +19,10 @@
 //! | `build`, `directories` | rules beyond types; which directory may lie in which |
 //! | `attestation` | the keys about what is attested, and with which keys |
 //! | `keyrings` | the keys about keyrings and the key repository |
+//! | `verification` | the keys about verifying chains of trust |
 //! | `typed` | the result |
 //! | `settings` | the effective values with their origin, for showing |
 //! | `script_config` | what the script's own configuration must have in common with the worker's |
-//! | `unsupported` | what this version must refuse to start with |
 //! | `problem` | findings as facts |
 
 mod attestation;
@@ -43,7 +43,7 @@ mod settings;
 mod spots;
 mod tree;
 mod typed;
-mod unsupported;
+mod verification;
 
 pub use attestation::{AttestationConfig, OpenPgpKeyFiles, SignatureScheme, SigningKeyFiles};
 pub use credentials::CredentialsConfig;
@@ -58,3 +58,4 @@ pub use products::PRODUCTS;
 pub use script_config::compare as compare_script_config;
 pub use settings::Setting;
 pub use typed::{ArtifactStorage, Config, FirstSignal, Trial, TrialFile};
+pub use verification::{BundlePlace, VerificationConfig};

@@ -11,6 +11,7 @@ use url::Url;
 use super::attestation::AttestationConfig;
 use super::keyrings::KeyringsConfig;
 use super::keys::Generation;
+use super::verification::VerificationConfig;
 
 /// The signal that asks a script to end (configuration key `kill_first_signal`; worker.md W10).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -103,6 +104,8 @@ pub struct Config {
     pub attestation: AttestationConfig,
     /// Verify where the task comes from.
     pub verify_chain_of_trust: bool,
+    /// How chains of trust are verified.
+    pub verification: VerificationConfig,
     /// Keyrings and the key repository.
     pub keyrings: KeyringsConfig,
     /// How long a shutdown may take for upload and report.

@@ -3,7 +3,10 @@
 
 use super::build::{Around, Raw};
 use super::problem::{ConfigProblem, Rule};
+use super::tree::shorten;
 use scriptworker_core::secret::Secret;
+use std::collections::BTreeMap;
+use url::Url;
 
 /// How chains of trust are verified.
 #[derive(Debug, Clone)]
@@ -22,6 +25,8 @@ pub struct VerificationConfig {
     pub projects_url: String,
     /// `pushlog_url`, with `{repo}` and `{revision}`.
     pub pushlog_url: String,
+    /// `source_mirrors`: addresses that begin with the first text are read from the second. No token goes there.
+    pub mirrors: Vec<(String, String)>,
     /// `cot_bundle`.
     pub bundle: BundlePlace,
 }
@@ -41,7 +46,8 @@ pub enum BundlePlace {
 pub(super) fn build(raw: &Raw, around: &Around<'_>, problems: &mut Vec<ConfigProblem>) -> VerificationConfig {
     let key = "cot_job_type";
     if raw.verify_chain_of_trust && raw.cot_job_type == UNKNOWN && !around.refused.contains(&key) {
-        let expected = "the type of this worker's tasks, such as signing, because verify_chain_of_trust is true";
+        let expected =
+            "the type of this worker's tasks, such as signing, because verify_chain_of_trust is true";
         let at = around.spots.find(key).or_else(|| around.spots.find("verify_chain_of_trust"));
         problems.push(ConfigProblem::new(Rule::Contradiction, key, expected, UNKNOWN).at(at));
     }
@@ -54,12 +60,36 @@ pub(super) fn build(raw: &Raw, around: &Around<'_>, problems: &mut Vec<ConfigPro
         github_token: Some(raw.github_oauth_token.trim()).filter(|token| !token.is_empty()).map(Secret::new),
         projects_url: raw.project_configuration_url.clone(),
         pushlog_url: raw.pushlog_url.clone(),
+        mirrors: mirrors(raw, around, problems),
         bundle: match raw.cot_bundle.as_str() {
             "local" => BundlePlace::Local,
             "artifact" => BundlePlace::Artifact,
             _ => BundlePlace::Off,
         },
     }
+}
+
+/// Hosts, or parts of them, and where they are read from.
+fn mirrors(raw: &Raw, around: &Around<'_>, problems: &mut Vec<ConfigProblem>) -> Vec<(String, String)> {
+    let is_address = |text: &str| {
+        Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.query().is_none())
+    };
+    let sorted: BTreeMap<_, _> = raw.source_mirrors.iter().collect();
+    let mut mirrors = Vec::new();
+    for (from, to) in sorted {
+        match to.clone().into_string() {
+            Ok(to) if is_address(from) && is_address(&to) => mirrors.push((from.clone(), to)),
+            _ => {
+                let place = format!("source_mirrors.{from}");
+                let expected = "two http or https addresses without a query: of the host, and of its mirror";
+                let problem = ConfigProblem::new(Rule::OutOfRange, place, expected, shorten(&to.to_string()));
+                problems.push(problem.at(around.spots.find("source_mirrors")));
+            }
+        }
+    }
+    // the longest first: what is said of a part of a host goes before what is said of all of it
+    mirrors.sort_by_key(|(from, _)| std::cmp::Reverse(from.len()));
+    mirrors
 }
 
 /// The built-in value of `cot_job_type`.
