@@ -14,6 +14,7 @@
 //! | `queue`, `trees`, `github` | the sources |
 //! | `fetch` | one address, with repetitions |
 //! | [`staging`] | artifacts on disk: hashed as they come, visible only once they are verified |
+//! | [`text`] | the verdict in words |
 //! | [`renderer`] | renders templates in a process of its own, with limits |
 
 pub mod case;
@@ -25,4 +26,5 @@ mod queue;
 pub mod renderer;
 pub mod sources;
 pub mod staging;
+pub mod text;
 mod trees;

@@ -1,10 +1,10 @@
 //! The verdict: as text, first the one line that matters, then each link with its rules; and as JSON.
 
 use super::{Judged, Options, Verdict};
-use crate::telemetry::escaped;
+use crate::cot::text::Words;
 use scriptworker_core::cot::bundle::taken_as_recorded;
 use scriptworker_core::cot::finding::Finding;
-use scriptworker_core::cot::judge::{Judgement, LinkReport, Report, RuleReport};
+use scriptworker_core::cot::judge::{Judgement, Report};
 use scriptworker_core::json::format_json;
 use serde_json::{Value, json};
 use std::io::{self, Write};
@@ -51,62 +51,16 @@ fn as_json(verdict: &Verdict) -> Value {
 
 fn as_text(options: &Options, verdict: &Verdict) -> Vec<String> {
     let case = &verdict.case;
-    let what = format!("{} {} of {}", case.task_type, case.task_id, case.product);
-    let unsigned = if case.check_signatures { "" } else { "; signatures were not checked (--verify-sigs)" };
-    let report = match report(verdict) {
-        Ok(report) => report,
-        Err(finding) => {
-            let why = finding.map(ToString::to_string).unwrap_or_default();
-            return vec![escaped(&format!("refused: {what}: {why}"))];
-        }
+    let words = Words {
+        task_id: &case.task_id,
+        task_type: &case.task_type,
+        product: &case.product,
+        check_signatures: case.check_signatures,
+        verbose: options.verbose,
+        recorded: verdict.offline.as_ref().map(|recorded| (recorded, &verdict.evidence)),
     };
-    let mut lines = Vec::new();
-    match report.findings().next() {
-        _ if report.holds() => {
-            lines.push(format!("verified: {what}, {} links{unsigned}", report.links.len()));
-        }
-        Some((link, rule, finding)) => lines.push(format!("refused: {link}: {}: {finding}", rule.name())),
-        None => lines.push(format!("refused: {what}: a rule could not be judged")),
+    match report(verdict) {
+        Ok(report) => words.verdict(report),
+        Err(finding) => finding.map(|finding| words.no_task(finding)).into_iter().collect(),
     }
-    lines.push(report.policy.to_string());
-    if !report.holds() && !case.check_signatures {
-        lines.push("signatures were not checked (--verify-sigs)".to_owned());
-    }
-    for link in &report.links {
-        lines.extend(of_link(link, options.verbose));
-    }
-    if let Some(recorded) = &verdict.offline {
-        lines.push(format!("taken as recorded by {} at {}:", recorded.by, recorded.at));
-        lines.extend(taken_as_recorded(&verdict.evidence).map(|need| format!("  {need}")));
-    }
-    lines.iter().map(|line| escaped(line)).collect()
-}
-
-fn of_link(link: &LinkReport, verbose: bool) -> Vec<String> {
-    let mut head = link.name.to_string();
-    for more in [link.run_id.map(|run| format!("run {run}")), link.implementation.map(str::to_owned)] {
-        head.extend(more.map(|more| format!(", {more}")));
-    }
-    head.extend(link.signer.as_ref().map(|signer| format!(", signed by {signer}")));
-    let mut lines = vec![head];
-    let mut passed = 0;
-    for rule in &link.rules {
-        match rule {
-            RuleReport::Passed { note: Some(note), rule } => {
-                lines.push(format!("  ok      {}: {note}", rule.name()));
-            }
-            RuleReport::Passed { note: None, rule } if verbose => {
-                lines.push(format!("  ok      {}: {}", rule.name(), rule.demand()));
-            }
-            RuleReport::Passed { note: None, .. } => passed += 1,
-            RuleReport::Failed { rule, finding } => {
-                lines.push(format!("  REFUSED {}: {finding}", rule.name()))
-            }
-            RuleReport::NotJudged { rule } => lines.push(format!("  -       {}: not judged", rule.name())),
-        }
-    }
-    if passed > 0 {
-        lines.push(format!("  ok      {passed} rules"));
-    }
-    lines
 }

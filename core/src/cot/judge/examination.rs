@@ -22,6 +22,7 @@ use crate::cot::rules::{
 use crate::cot::status::{CompletedRun, Status};
 use crate::ids::TaskId;
 use crate::json::DocumentKind;
+use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -140,6 +141,8 @@ impl<'a> Examination<'a> {
         let judged = implementation.clone().and_then(|implementation| self.fits_role(link, implementation));
         let holds = self.pass.record(&link.name, Rule::Implementation, judged.map(|()| note));
         if !self.is_attested(link) {
+            let same = self.as_claimed(link).map(|()| None);
+            self.pass.record(&link.name, Rule::Definition, same);
             let implementation = implementation.map_err(Stop::told);
             return Facts { implementation, run: Err(Stop::Void), body: Err(Stop::Void) };
         }
@@ -168,6 +171,12 @@ impl<'a> Examination<'a> {
         // what an attestation says counts only when it is this task's own
         let body = if body.is_ok() && !(fits && same) { Err(Stop::Void) } else { body };
         Facts { implementation, run, body }
+    }
+
+    /// The task that was claimed is the one that the queue has.
+    fn as_claimed(&self, link: &Link) -> Step<()> {
+        let queue = chain::definition(self.pass, &link.name.task_id)?;
+        Ok(definition::check(&Value::Object(link.task.whole().clone()), &queue)?)
     }
 
     /// Tasks that only a scriptworker may run, did.

@@ -58,6 +58,7 @@ pub(super) struct World {
     pub(super) pushlog: Value,
     pub(super) projects: String,
     /// The task as it was claimed, when it is not the queue's.
+    pub(super) claimed: Option<Value>,
     pub(super) check_signatures: bool,
     pub(super) queue_now: Option<UnixMillis>,
 }
@@ -183,6 +184,7 @@ impl World {
             projects: format!(
                 "mozilla-central: {{repo: '{REPOSITORY}', repo_type: hg, access: scm_level_3}}\n"
             ),
+            claimed: None,
             check_signatures: true,
             queue_now: Some(UnixMillis::parse(NOW).unwrap()),
         };
@@ -313,7 +315,8 @@ impl World {
     /// As `judge`; every round's evidence and needs are shown first.
     pub(super) fn judge_after(&self, mut round: impl FnMut(&Evidence, &[Need])) -> Judgement {
         let policy = Policy::from_value(self.policy.clone()).unwrap();
-        let task = Definition::from_value(self.tasks[SIGNING].clone()).unwrap();
+        let claimed = self.claimed.as_ref().unwrap_or_else(|| &self.tasks[SIGNING]);
+        let task = Definition::from_value(claimed.clone()).unwrap();
         let subject = Subject { id: id(SIGNING), task_type: "signing".to_owned(), task };
         let keys = Keys { openpgp: &self.keyrings, ed25519: &policy.keys, check: self.check_signatures };
         let case = Case {
