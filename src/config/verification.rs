@@ -2,6 +2,7 @@
 //! its own.
 
 use super::build::{Around, Raw};
+use super::keys::Generation;
 use super::problem::{ConfigProblem, Rule};
 use super::tree::shorten;
 use scriptworker_core::secret::Secret;
@@ -15,7 +16,7 @@ pub struct VerificationConfig {
     pub task_type: String,
     /// `verify_cot_signature`.
     pub check_signatures: bool,
-    /// `max_chain_length`: the most steps from the task to a link.
+    /// `max_chain_length`, in the classic generation [`CLASSIC_HOPS`]: the most steps from the task to a link.
     pub hops: usize,
     /// `max_concurrent_downloads`.
     pub parallelism: usize,
@@ -54,10 +55,12 @@ pub(super) fn build(raw: &Raw, around: &Around<'_>, problems: &mut Vec<ConfigPro
     VerificationConfig {
         task_type: raw.cot_job_type.clone(),
         check_signatures: raw.verify_cot_signature,
-        hops: raw.max_chain_length,
+        hops: match around.generation {
+            Generation::Classic => CLASSIC_HOPS,
+            Generation::Current | Generation::Both | Generation::Own => raw.max_chain_length,
+        },
         parallelism: raw.max_concurrent_downloads,
-        // secret stores like to end values with a newline (production-contract.md 6)
-        github_token: Some(raw.github_oauth_token.trim()).filter(|token| !token.is_empty()).map(Secret::new),
+        github_token: around.github_token.clone(),
         projects_url: raw.project_configuration_url.clone(),
         pushlog_url: raw.pushlog_url.clone(),
         mirrors: mirrors(raw, around, problems),
@@ -91,6 +94,9 @@ fn mirrors(raw: &Raw, around: &Around<'_>, problems: &mut Vec<ConfigProblem>) ->
     mirrors.sort_by_key(|(from, _)| std::cmp::Reverse(from.len()));
     mirrors
 }
+
+/// The most steps from the task to a link in the classic generation (chain-of-trust.md 4).
+pub const CLASSIC_HOPS: usize = 5;
 
 /// The built-in value of `cot_job_type`.
 const UNKNOWN: &str = "unknown";

@@ -2,7 +2,7 @@
 
 use super::outcome::{Clearance, Judged, Summary};
 use super::records::{self, Place};
-use crate::config::{Config, Generation};
+use crate::config::Config;
 use crate::cot::case::OwnedCase;
 use crate::cot::gather::{GatherError, verify};
 use crate::cot::policies::{LoadedPolicy, PolicyStore, Unusable};
@@ -142,7 +142,7 @@ impl Verification {
             pushlog_url: config.pushlog_url.clone(),
             projects_url: config.projects_url.clone(),
             github_token: config.github_token.clone(),
-            mirrors: Vec::new(),
+            mirrors: config.mirrors.clone(),
         }
     }
 
@@ -162,7 +162,7 @@ impl Verification {
             attested: false,
             policy: policy.policy.clone(),
             product: policy.product.clone(),
-            keyrings: self.keyrings()?,
+            keyrings: self.keyrings(policy)?,
             check_signatures: config.verification.check_signatures,
             renderer: Subprocess::default(),
             hops: config.verification.hops,
@@ -179,10 +179,9 @@ impl Verification {
         Ok(Ended::Judged(Box::new(Verdicts { judgement, evidence, now, queue_now })))
     }
 
-    /// Those of the classic generation.
-    fn keyrings(&self) -> Result<BTreeMap<Implementation, Keyring>, NoVerdict> {
-        let config = &self.means.config;
-        if config.generation != Generation::Classic || !config.verification.check_signatures {
+    /// Those in force, if they matter.
+    fn keyrings(&self, policy: &LoadedPolicy) -> Result<BTreeMap<Implementation, Keyring>, NoVerdict> {
+        if !policy.takes_openpgp() || !self.means.config.verification.check_signatures {
             return Ok(BTreeMap::new());
         }
         let set = self.means.keyrings.current().ok_or(NoVerdict::NoKeyrings)?;
