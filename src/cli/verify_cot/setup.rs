@@ -110,7 +110,9 @@ fn inspect(file: &Path) -> Result<Inspection, SetupError> {
     let environment = Environment::of_process().map_err(SetupError::CurrentDirectory)?;
     let inspection = config::inspect(Some(file), &environment);
     let of_a_worker = |problem: &config::ConfigProblem| {
-        problem.key == "credentials" || problem.rule == config::Rule::NoSigningKey || problem.rule.is_a_note()
+        matches!(problem.key.as_str(), "credentials" | "cot_job_type")
+            || problem.rule == config::Rule::NoSigningKey
+            || problem.rule.is_a_note()
     };
     let problems: Vec<_> =
         inspection.problems.iter().filter(|problem| !of_a_worker(problem)).cloned().collect();
