@@ -214,7 +214,7 @@ async fn online(options: &Options) -> Result<Verdict, Error> {
     for (from, to) in &options.mirror {
         say(&format!("note: {from} is read from {to}"));
     }
-    let product = setup.product_name.clone();
+    let product = setup.policy.product_name.clone();
     let circumstances = Circumstances {
         task_id: task_id.clone(),
         task_type: task_type.clone(),
@@ -312,8 +312,8 @@ fn owned_case(setup: Setup, circumstances: &Circumstances, task: Definition) -> 
     OwnedCase {
         subject: Subject { id: task_id.clone(), task_type: task_type.clone(), task },
         attested: *attested,
-        policy: setup.policy,
-        product: setup.product,
+        policy: setup.policy.policy,
+        product: setup.policy.product,
         keyrings: setup.keyrings,
         check_signatures: setup.check_signatures,
         renderer: Subprocess::default(),

@@ -10,6 +10,7 @@
 //! | [`case`] | what is to be judged and by what, owned |
 //! | [`budgets`] | how much a verification may cost |
 //! | [`gather`] | asks, fetches and judges until nothing is missing |
+//! | [`policies`] | the policy in use, of the configuration |
 //! | [`sources`] | which source answers which question |
 //! | `queue`, `trees`, `github` | the sources |
 //! | `fetch` | one address, with repetitions |
@@ -22,6 +23,7 @@ pub mod case;
 mod fetch;
 pub mod gather;
 mod github;
+pub mod policies;
 mod queue;
 pub mod renderer;
 pub mod sources;
