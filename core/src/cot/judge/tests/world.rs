@@ -362,6 +362,6 @@ impl World {
 pub(super) fn bytes_of(answer: &Answer) -> Option<Arc<[u8]>> {
     match answer {
         Answer::Present(bytes) => Some(Arc::clone(bytes)),
-        Answer::Stored(_) | Answer::Absent | Answer::TooLarge { .. } => None,
+        Answer::Stored(_) | Answer::Absent | Answer::TooLarge { .. } | Answer::Forbidden { .. } => None,
     }
 }
