@@ -57,6 +57,7 @@ pub(super) struct Raw {
     pub(super) max_chain_length: usize,
     pub(super) max_concurrent_downloads: usize,
     pub(super) project_configuration_url: String,
+    pub(super) github_app_name: String,
     pub(super) pushlog_url: String,
     pub(super) source_mirrors: HashMap<String, config::Value>,
     pub(super) cot_product: Option<String>,

@@ -6,7 +6,7 @@
 use BuiltIn::{ByGeneration, ClassicText, Cwd, Json, MustBeGiven, Null, Policy};
 use Generation::{Both, Classic, Current, Own};
 use Kind::{Any, ByProduct, Credentials, Int, IntMap, List, Map, OneOf, Path, Str, StrList, StrOrList};
-use State::{Acts, Gone, Later};
+use State::{Acts, Gone};
 use std::fmt;
 
 /// The type that a value must have exactly: nothing is converted (config.md 3).
@@ -106,8 +106,6 @@ pub enum Generation {
 pub enum State {
     /// It has its effect.
     Acts,
-    /// It is checked and kept; the part of the worker that it is for is off.
-    Later,
     /// It is accepted so that old files load, and has no effect any more, for this reason. Loading warns.
     Gone(&'static str),
 }
@@ -287,7 +285,7 @@ keys! {
     min_cot_version: Int(0, 1000), number(2), Current, UNUSED, "oldest accepted version of an attestation";
     max_chain_length: Int(1, 10_000), number(20), Current, Acts, "how deep a chain may be";
     github_oauth_token: Str, text(""), Current, Acts, "token for the GitHub API";
-    github_app_name: Str, text("read"), Current, Later, "which app gives GitHub tokens";
+    github_app_name: Str, text("read"), Current, Acts, "which app gives GitHub tokens";
     ed25519_private_key_path: Path, Null, Current, Acts, "file with the seed that attestations are signed with, in base64; nobody else can read it";
     ed25519_public_keys: Map, Json(ED25519_KEYS), Current, Acts, "accepted signing keys per worker implementation";
     project_configuration_url: Str, text("https://raw.githubusercontent.com/mozilla-releng/fxci-config/main/projects.yml"), Current, Acts, "list of projects";

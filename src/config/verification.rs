@@ -22,6 +22,8 @@ pub struct VerificationConfig {
     pub parallelism: usize,
     /// `github_oauth_token`, unless it is empty.
     pub github_token: Option<Secret>,
+    /// `github_app_name`: which app gives tokens for single repositories, unless it is empty.
+    pub github_app: Option<String>,
     /// `project_configuration_url`.
     pub projects_url: String,
     /// `pushlog_url`, with `{repo}` and `{revision}`.
@@ -61,6 +63,7 @@ pub(super) fn build(raw: &Raw, around: &Around<'_>, problems: &mut Vec<ConfigPro
         },
         parallelism: raw.max_concurrent_downloads,
         github_token: around.github_token.clone(),
+        github_app: Some(raw.github_app_name.clone()).filter(|app| !app.is_empty()),
         projects_url: raw.project_configuration_url.clone(),
         pushlog_url: raw.pushlog_url.clone(),
         mirrors: mirrors(raw, around, problems),

@@ -49,9 +49,9 @@ enum RecordError {
 
 /// Keeps it, and says what it comes to: a verdict that cannot be kept is none, and a script whose files cannot be
 /// handed over does not start.
-pub(super) fn keep(place: &Place, ended: Ended, staging: Option<Staging>) -> Judged {
+pub(super) fn keep(place: &Place, ended: Ended, staging: Option<Arc<Staging>>) -> Judged {
     let mut judged = match ended {
-        Ended::Judged(verdicts) => judged(place, &verdicts, staging.as_ref()),
+        Ended::Judged(verdicts) => judged(place, &verdicts, staging.as_deref()),
         Ended::NoTask(finding) => no_task(place, &finding),
         Ended::NoVerdict(reason) => no_verdict(place, &reason),
     };

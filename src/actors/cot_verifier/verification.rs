@@ -3,6 +3,7 @@
 use super::outcome::{Clearance, Judged, Summary};
 use super::records::{self, Place};
 use crate::config::Config;
+use crate::cot::budgets::Budgets;
 use crate::cot::case::OwnedCase;
 use crate::cot::gather::{GatherError, verify};
 use crate::cot::policies::{LoadedPolicy, PolicyStore, Unusable};
@@ -116,14 +117,15 @@ impl Verification {
     /// Makes it; `stop` ends it early. Whatever happens, the log says so, and nothing unverified stays behind.
     pub(super) async fn run(self, mut stop: watch::Receiver<bool>) -> Judged {
         let work_dir = self.means.config.work_dir.clone();
-        let staged = actix_rt::task::spawn_blocking(move || Staging::in_work_dir(&work_dir)).await;
+        let staged = actix_rt::task::spawn_blocking(move || Staging::below(&work_dir)).await;
         let staging = match staged.map_err(NoVerdict::Stopped).and_then(|made| made.map_err(NoVerdict::File))
         {
             Ok(staging) => staging,
             Err(error) => return self.conclude(Ended::NoVerdict(error), None, None).await,
         };
+        let staging = Arc::new(staging);
         let Means { http, root_url, auth, .. } = self.means.clone();
-        let sources = Sources::new(http, &root_url, auth, self.settings(), staging);
+        let sources = Sources::new(http, &root_url, auth, self.settings(), Arc::clone(&staging));
         let policy = self.means.policies.current(now());
         let ended = match &policy {
             Err(unusable) => Ended::NoVerdict(unusable.clone().into()),
@@ -133,7 +135,7 @@ impl Verification {
                 judged = self.judge(&sources, policy) => judged.unwrap_or_else(Ended::NoVerdict),
             },
         };
-        self.conclude(ended, policy.ok(), Some(sources.into_staging())).await
+        self.conclude(ended, policy.ok(), Some(staging)).await
     }
 
     fn settings(&self) -> SourceSettings {
@@ -142,6 +144,7 @@ impl Verification {
             pushlog_url: config.pushlog_url.clone(),
             projects_url: config.projects_url.clone(),
             github_token: config.github_token.clone(),
+            github_app: config.github_app.clone(),
             mirrors: config.mirrors.clone(),
         }
     }
@@ -166,6 +169,7 @@ impl Verification {
             check_signatures: config.verification.check_signatures,
             renderer: Subprocess::default(),
             hops: config.verification.hops,
+            budgets: Budgets { at_once: config.verification.parallelism, ..Budgets::default() },
             now,
             queue_now,
         };
@@ -200,7 +204,7 @@ impl Verification {
         self,
         ended: Ended,
         policy: Option<Arc<LoadedPolicy>>,
-        staging: Option<Staging>,
+        staging: Option<Arc<Staging>>,
     ) -> Judged {
         let key = self.message.key.clone();
         let place = Place {
