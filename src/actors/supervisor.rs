@@ -1,5 +1,6 @@
 //! Feeds what happens to the run's state machine and carries out what it decides. The only actor that knows others.
 
+mod chain;
 mod falls;
 mod returns;
 
@@ -16,15 +17,12 @@ use crate::messages::notice::{Claimed, Renewal};
 use crate::messages::script::{CleanUp, ExtendDeadline, Prepare, StartScript, StopScript};
 use crate::messages::traced::after;
 use crate::messages::upload::{AbortUpload, Attest, UploadArtifacts};
-use crate::messages::verification::{AbortVerify, Verify};
 use crate::messages::{Notice, Post, Receive, Staff, Work};
 use crate::process::boot_now;
 use actix::{Actor, AsyncContext, Context, Supervised};
 use scriptworker_core::ids::RunKey;
 use scriptworker_core::run::lifecycle::{EXIT_RUN_LEFT, Life, LifeEffect, Lifecycle};
-use scriptworker_core::run::{
-    self, Admission, Effect, Event, Outcome, Phase, Policy, Resolution, Run, Verdict,
-};
+use scriptworker_core::run::{self, Admission, Effect, Event, Outcome, Phase, Policy, Resolution, Run};
 use scriptworker_core::task::{MalformedTask, TaskTerms};
 use scriptworker_core::time::BootMillis;
 use std::sync::Arc;
@@ -243,8 +241,7 @@ impl Supervisor {
                 (run::Actor::ScriptRunner, team.runner.send(run, message))
             }
             Effect::StartScript => {
-                let limit_s = self.crew.config.task_max_timeout.as_secs();
-                let limit_ms = hand.terms.as_ref().map_or(0, |terms| terms.limit_ms(limit_s));
+                let limit_ms = self.limit_ms(hand);
                 let claim_end = credentials.end();
                 let clearance = hand.clearance.clone();
                 let message = StartScript { key, limit_ms, claim_end, clearance, credentials, whereabouts };
@@ -294,20 +291,16 @@ impl Supervisor {
                 self.finish(&key, outcome, ctx);
                 return None;
             }
-            Effect::Verify | Effect::AbortVerify => {
-                let Some(verifier) = &team.verifier else {
-                    // there is one whenever chains are to be verified; without one nothing may run
-                    self.feed_soon(Event::Verdict(Verdict::Failed), ctx);
-                    return None;
-                };
-                let sent = match effect {
-                    Effect::AbortVerify => verifier.send(run, AbortVerify),
-                    _ => verifier.send(run, Verify { key, definition: Arc::clone(&hand.claimed.definition) }),
-                };
-                (run::Actor::CotVerifier, sent)
-            }
+            Effect::Verify => (run::Actor::CotVerifier, self.verify(hand, ctx)),
+            Effect::AbortVerify => (run::Actor::CotVerifier, team.abort_verification(&hand.key)),
         };
         sent.is_err().then_some(actor)
+    }
+
+    /// How long the script may run.
+    fn limit_ms(&self, hand: &Hand) -> u64 {
+        let limit_s = self.crew.config.task_max_timeout.as_secs();
+        hand.terms.as_ref().map_or(0, |terms| terms.limit_ms(limit_s))
     }
 
     fn feed_soon(&self, event: Event, ctx: &mut Context<Self>) {
@@ -377,12 +370,7 @@ impl Receive<Notice> for Supervisor {
                     self.feed(event, ctx);
                 }
             }
-            Notice::Judged(key, judged) => {
-                if let Some(hand) = self.hand.as_mut().filter(|hand| hand.key == key) {
-                    hand.clearance = judged.clearance;
-                    self.feed(Event::Verdict(judged.verdict), ctx);
-                }
-            }
+            Notice::Judged(key, judged) => self.judged(&key, *judged, ctx),
             Notice::Renewed(key, renewal) => {
                 if let Some(hand) = self.hand.as_mut().filter(|hand| hand.key == key) {
                     let end = renewal.end;
