@@ -50,7 +50,14 @@ impl Site {
     fn verify(&self, release: &Release) -> (Option<i32>, Value) {
         let (from, to) = self.releases.mirror();
         let output = Command::new(env!("CARGO_BIN_EXE_scriptworker"))
-            .args(["verify-cot", release.signing.as_str(), "--task-type", "signing", "--verify-sigs", "--json"])
+            .args([
+                "verify-cot",
+                release.signing.as_str(),
+                "--task-type",
+                "signing",
+                "--verify-sigs",
+                "--json",
+            ])
             .args(["--no-check-task", "--cleanup", "--mirror", &format!("{from}={to}"), "--config"])
             .arg(self.dir.path().join("scriptworker.json"))
             .env_clear()
@@ -81,12 +88,17 @@ fn both_kinds(generation: RuleSet) {
     let release = site.make(&Plan::default());
     let (code, verdict) = site.verify(&release);
     assert_eq!((code, &verdict["verified"]), (Some(0), &true.into()), "{verdict}");
-    assert_eq!(verdict["links"].as_array().unwrap().len(), 5, "decision, image, two builds, signing: {verdict}");
+    assert_eq!(
+        verdict["links"].as_array().unwrap().len(),
+        5,
+        "decision, image, two builds, signing: {verdict}"
+    );
     assert_eq!(verdict["signaturesChecked"], true);
     for tampering in Tampering::of(generation) {
         let release = site.make(&Plan { tampering: Some(tampering), ..Plan::default() });
         let (code, verdict) = site.verify(&release);
-        let expected = (release.culprit(tampering).to_string(), tampering.reason(generation).code().to_owned());
+        let expected =
+            (release.culprit(tampering).to_string(), tampering.reason(generation).code().to_owned());
         assert_eq!(refusals(&verdict), [expected], "{tampering:?}");
         assert_eq!(code, Some(3), "{tampering:?}");
     }

@@ -1,8 +1,8 @@
 //! Files of any size whose content is nobody's: made piece by piece, hashed on the way.
 
 use crate::fsio;
-use rand::rngs::OsRng;
 use rand::RngCore as _;
+use rand::rngs::OsRng;
 use scriptworker_core::digest::Digest;
 use sha2::{Digest as _, Sha256};
 use std::io::{self, Write as _};

@@ -78,13 +78,15 @@ impl Making<'_> {
 
     fn decision(&self, graph: &Value) -> Result<(), ReleaseError> {
         let id = self.common.decision;
-        let parameters = json!({"head_rev": self.common.push.revision, "level": LEVEL, "tasks_for": "hg-push"});
+        let parameters =
+            json!({"head_rev": self.common.push.revision, "level": LEVEL, "tasks_for": "hg-push"});
         let contents = [
             ("public/task-graph.json", graph.to_string()),
             ("public/actions.json", json!({"version": 1, "variables": {}, "actions": []}).to_string()),
             ("public/parameters.yml", parameters.to_string()),
         ];
-        let contents = contents.map(|(name, text)| self.content(id, name, |path| content::write(path, text.as_bytes())));
+        let contents =
+            contents.map(|(name, text)| self.content(id, name, |path| content::write(path, text.as_bytes())));
         let contents = contents.into_iter().collect::<Result<_, _>>()?;
         let environment = json!({"imageHash": image_hash(self.common.generation, "decision")?});
         self.past(id, self.common.decision()?, &environment, HONEST, contents)

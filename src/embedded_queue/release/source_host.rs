@@ -81,11 +81,7 @@ fn lock(known: &Mutex<Known>) -> std::sync::MutexGuard<'_, Known> {
     known.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn run(
-    known: Arc<Mutex<Known>>,
-    listener: TcpListener,
-    ready: mpsc::Sender<io::Result<ServerHandle>>,
-) {
+async fn run(known: Arc<Mutex<Known>>, listener: TcpListener, ready: mpsc::Sender<io::Result<ServerHandle>>) {
     let data = web::Data::from(known);
     let server = HttpServer::new(move || App::new().app_data(data.clone()).default_service(web::to(serve)))
         .workers(1)

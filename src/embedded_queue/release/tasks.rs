@@ -161,9 +161,7 @@ impl Common<'_> {
         upstream: &[(TaskId, Vec<String>)],
         more: &Map<String, Value>,
     ) -> Map<String, Value> {
-        let entry = |(build, paths): &(TaskId, Vec<String>)| {
-            json!({"taskId": build, "taskType": "build", "paths": paths, "formats": ["autograph_gpg"]})
-        };
+        let entry = |(build, paths): &(TaskId, Vec<String>)| json!({"taskId": build, "taskType": "build", "paths": paths, "formats": ["autograph_gpg"]});
         let mut payload = more.clone();
         payload.insert("upstreamArtifacts".to_owned(), upstream.iter().map(entry).collect());
         let pool = Self::signing_pool(self.generation);

@@ -71,12 +71,9 @@ impl Tree {
             digest.update(format!("{name}\n{}\n", content.len()));
             digest.update(content);
         }
-        let revision: String =
-            digest.finalize().iter().take(20).map(|byte| format!("{byte:02x}")).collect();
-        let template = files
-            .get(TEMPLATE)
-            .cloned()
-            .ok_or_else(|| ReleaseError::NoTemplate { tree: self.0.clone() })?;
+        let revision: String = digest.finalize().iter().take(20).map(|byte| format!("{byte:02x}")).collect();
+        let template =
+            files.get(TEMPLATE).cloned().ok_or_else(|| ReleaseError::NoTemplate { tree: self.0.clone() })?;
         for (name, content) in files {
             host.answer(&format!("{PATH}/raw-file/{revision}/{name}"), 200, content);
         }
