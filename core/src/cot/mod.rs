@@ -15,9 +15,11 @@
 //! | [`template`] | renders a source tree's template |
 //! | [`role`] | what a type of task is in a chain |
 //! | [`finding`], [`reason`] | what is wrong |
+//! | [`bundle`] | a file with everything that a verdict rests on |
 
 mod attestation;
 pub mod attested;
+pub mod bundle;
 pub mod chain;
 pub mod evidence;
 pub mod examine;
