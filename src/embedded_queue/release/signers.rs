@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 /// A key of one generation.
 enum Key {
-    Ed25519(PrivateKey),
+    Ed25519(Box<PrivateKey>),
     OpenPgp(Box<SecretKey>),
 }
 
@@ -165,7 +165,7 @@ impl Signers {
 impl Key {
     fn generate(generation: RuleSet, owner: &str, now: UnixMillis) -> Result<Self, ReleaseError> {
         match generation {
-            RuleSet::Current => Ok(Self::Ed25519(PrivateKey::generate(&mut OsRng))),
+            RuleSet::Current => Ok(Self::Ed25519(Box::new(PrivateKey::generate(&mut OsRng)))),
             RuleSet::Classic => {
                 let owner = KeyOwner::of_worker(owner, "worker-1.example.com")?;
                 let expiry = Expiry::After(86_400);
