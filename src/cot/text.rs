@@ -2,10 +2,10 @@
 //! with its rules. Everything foreign is escaped.
 
 use crate::telemetry::escaped;
-use scriptworker_core::cot::bundle::{Recorded, taken_as_recorded};
-use scriptworker_core::cot::evidence::Evidence;
+use scriptworker_core::cot::bundle::Recorded;
 use scriptworker_core::cot::finding::Finding;
 use scriptworker_core::cot::judge::{LinkReport, Report, RuleReport};
+use scriptworker_core::cot::need::Need;
 use scriptworker_core::ids::TaskId;
 
 /// What was judged, and how much is to be said about it.
@@ -20,8 +20,8 @@ pub struct Words<'a> {
     pub check_signatures: bool,
     /// Every rule that holds has a line.
     pub verbose: bool,
-    /// Who recorded what was judged, when it came from a bundle.
-    pub recorded: Option<(&'a Recorded, &'a Evidence)>,
+    /// Who recorded what was judged, when it came from a bundle, and which of the answers are taken as recorded.
+    pub recorded: Option<(&'a Recorded, Vec<&'a Need>)>,
 }
 
 impl Words<'_> {
@@ -46,9 +46,9 @@ impl Words<'_> {
         for link in &report.links {
             lines.extend(of_link(link, self.verbose));
         }
-        if let Some((recorded, evidence)) = self.recorded {
+        if let Some((recorded, taken)) = &self.recorded {
             lines.push(format!("taken as recorded by {} at {}:", recorded.by, recorded.at));
-            lines.extend(taken_as_recorded(evidence).map(|need| format!("  {need}")));
+            lines.extend(taken.iter().map(|need| format!("  {need}")));
         }
         lines.iter().map(|line| escaped(line)).collect()
     }

@@ -1,10 +1,12 @@
 //! The verdict: as text, first the one line that matters, then each link with its rules; and as JSON.
 
-use super::{Judged, Options, Verdict};
+use super::{Judged, Offline, Options, Verdict};
 use crate::cot::text::Words;
+use crate::telemetry::escaped;
 use scriptworker_core::cot::bundle::taken_as_recorded;
 use scriptworker_core::cot::finding::Finding;
 use scriptworker_core::cot::judge::{Judgement, Report};
+use scriptworker_core::cot::need::Need;
 use scriptworker_core::json::format_json;
 use serde_json::{Value, json};
 use std::io::{self, Write};
@@ -23,7 +25,7 @@ pub(super) fn show(options: &Options, verdict: &Verdict) -> io::Result<()> {
     }
 }
 
-fn report(verdict: &Verdict) -> Result<&Report, Option<&Finding>> {
+pub(super) fn report(verdict: &Verdict) -> Result<&Report, Option<&Finding>> {
     match &verdict.judgement {
         Judged::Chain(Judgement::Verified(_, report) | Judgement::Refused(report)) => Ok(report),
         Judged::Chain(Judgement::Incomplete(_)) => Err(None),
@@ -41,9 +43,13 @@ fn as_json(verdict: &Verdict) -> Value {
         members.insert("taskType".to_owned(), json!(case.task_type));
         members.insert("product".to_owned(), json!(case.product));
         members.insert("signaturesChecked".to_owned(), json!(case.check_signatures));
-        if let Some(recorded) = &verdict.offline {
-            let answers: Vec<_> = taken_as_recorded(&verdict.evidence).collect();
-            members.insert("takenAsRecorded".to_owned(), json!({"by": recorded, "answers": answers}));
+        if let Some(offline) = &verdict.offline {
+            let Offline { recorded, hashed_again, no_file } = offline;
+            let taken = json!({
+                "by": recorded, "answers": taken(verdict, offline),
+                "hashedAgain": hashed_again, "noFile": no_file,
+            });
+            members.insert("takenAsRecorded".to_owned(), taken);
         }
     }
     shown
@@ -57,10 +63,18 @@ fn as_text(options: &Options, verdict: &Verdict) -> Vec<String> {
         product: &case.product,
         check_signatures: case.check_signatures,
         verbose: options.verbose,
-        recorded: verdict.offline.as_ref().map(|recorded| (recorded, &verdict.evidence)),
+        recorded: verdict.offline.as_ref().map(|offline| (&offline.recorded, taken(verdict, offline))),
     };
-    match report(verdict) {
+    let mut lines: Vec<_> = match report(verdict) {
         Ok(report) => words.verdict(report),
         Err(finding) => finding.map(|finding| words.no_task(finding)).into_iter().collect(),
-    }
+    };
+    let files = verdict.offline.iter().flat_map(|offline| &offline.hashed_again);
+    lines.extend(files.map(|need| escaped(&format!("hashed again: {need}"))));
+    lines
+}
+
+/// What is taken as recorded, but for what was hashed again.
+fn taken<'a>(verdict: &'a Verdict, offline: &Offline) -> Vec<&'a Need> {
+    taken_as_recorded(&verdict.evidence).filter(|need| !offline.hashed_again.contains(need)).collect()
 }
