@@ -357,9 +357,12 @@ fn owned_case(setup: Setup, circumstances: &Circumstances, task: Definition) -> 
 
 /// Draws a verdict; of a task that cannot be read there is nothing to draw.
 fn draw(file: &Path, verdict: &Verdict) -> Result<(), Error> {
-    let Ok(report) = show::report(verdict) else {
-        say("note: no chain, no picture");
-        return Ok(());
+    let report = match &verdict.judgement {
+        Judged::Chain(Judgement::Verified(_, report) | Judgement::Refused(report)) => report,
+        Judged::Chain(Judgement::Incomplete(_)) | Judged::NoTask(_) => {
+            say("note: no chain, no picture");
+            return Ok(());
+        }
     };
     let failed = |source| Error::File { path: file.to_owned(), source };
     fsio::write_atomic(file, picture(report).as_bytes(), 0o644).map_err(failed)

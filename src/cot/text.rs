@@ -1,5 +1,5 @@
 //! The verdict in words, for the terminal and for `chain_of_trust.log`: first the one line that matters, then each link
-//! with its rules. Everything foreign is escaped.
+//! with its rules, everything foreign escaped; and as a document.
 
 use crate::telemetry::escaped;
 use scriptworker_core::cot::bundle::Recorded;
@@ -7,6 +7,7 @@ use scriptworker_core::cot::finding::Finding;
 use scriptworker_core::cot::judge::{LinkReport, Report, RuleReport};
 use scriptworker_core::cot::need::Need;
 use scriptworker_core::ids::TaskId;
+use serde_json::{Value, json};
 
 /// What was judged, and how much is to be said about it.
 pub struct Words<'a> {
@@ -20,8 +21,20 @@ pub struct Words<'a> {
     pub check_signatures: bool,
     /// Every rule that holds has a line.
     pub verbose: bool,
-    /// Who recorded what was judged, when it came from a bundle, and which of the answers are taken as recorded.
-    pub recorded: Option<(&'a Recorded, Vec<&'a Need>)>,
+    /// Where evidence came from that was not fetched for this verdict.
+    pub recorded: Option<Recording<'a>>,
+}
+
+/// What a bundle has to do with a verdict.
+pub struct Recording<'a> {
+    /// Who made it.
+    pub by: &'a Recorded,
+    /// The answers that nothing proves.
+    pub taken: Vec<&'a Need>,
+    /// Artifacts whose digests are those of files.
+    pub hashed_again: Vec<&'a Need>,
+    /// Artifacts that were looked for, and have no file.
+    pub no_file: &'a [Need],
 }
 
 impl Words<'_> {
@@ -46,11 +59,31 @@ impl Words<'_> {
         for link in &report.links {
             lines.extend(of_link(link, self.verbose));
         }
-        if let Some((recorded, taken)) = &self.recorded {
-            lines.push(format!("taken as recorded by {} at {}:", recorded.by, recorded.at));
+        if let Some(Recording { by, taken, hashed_again, .. }) = &self.recorded {
+            lines.extend(hashed_again.iter().map(|need| format!("hashed again: {need}")));
+            lines.push(format!("taken as recorded by {} at {}:", by.by, by.at));
             lines.extend(taken.iter().map(|need| format!("  {need}")));
         }
         lines.iter().map(|line| escaped(line)).collect()
+    }
+
+    /// The verdict as a document; the refusal of a task that cannot be read itself is a finding.
+    pub fn document(&self, verdict: Result<&Report, &Finding>) -> Value {
+        let mut shown = match verdict {
+            Ok(report) => serde_json::to_value(report).unwrap_or_default(),
+            Err(finding) => json!({"verified": false, "taskId": self.task_id, "finding": finding}),
+        };
+        if let Some(members) = shown.as_object_mut() {
+            members.insert("taskType".to_owned(), json!(self.task_type));
+            members.insert("product".to_owned(), json!(self.product));
+            members.insert("signaturesChecked".to_owned(), json!(self.check_signatures));
+            if let Some(Recording { by, taken, hashed_again, no_file }) = &self.recorded {
+                let recorded =
+                    json!({"by": by, "answers": taken, "hashedAgain": hashed_again, "noFile": no_file});
+                members.insert("takenAsRecorded".to_owned(), recorded);
+            }
+        }
+        shown
     }
 
     /// The refusal of a task that cannot be read itself.
