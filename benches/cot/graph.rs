@@ -17,7 +17,7 @@ const DECISION: &str = "DecisionQ0WAAAAAAAAAAA";
 const SIZE: usize = 2900;
 
 fn id(number: usize) -> String {
-    format!("Task{number:08}Q0WAAAAAAA")
+    format!("T{number:07}Q0WAAAAAAAAAAA")
 }
 
 /// A task as graphs have them: texts, lists, maps, numbers.

@@ -5,7 +5,7 @@ use crate::report::{Bar, Figure};
 use crate::site::{Site, Wanted};
 use crate::tools::Tools;
 use scriptworker_core::cot::role::RuleSet;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 const MIB: u64 = 1 << 20;
 
@@ -134,11 +134,8 @@ fn graph(tasks: usize) -> Scenario {
             let size = std::fs::metadata(&file).unwrap().len() as f64;
             eprintln!("  {size} bytes");
             Box::new(move |tools| {
-                let output = Command::new(std::env::current_exe().unwrap())
-                    .arg("--graph")
-                    .arg(&file)
-                    .output()
-                    .unwrap();
+                let mut reader = Command::new(std::env::current_exe().unwrap());
+                let output = reader.arg("--graph").arg(&file).stderr(Stdio::inherit()).output().unwrap();
                 let (seconds, most): (f64, f64) = serde_json::from_slice(&output.stdout).unwrap();
                 Values {
                     ours: vec![seconds, most / size],

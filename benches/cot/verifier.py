@@ -20,11 +20,11 @@ from unittest import mock
 from urllib.parse import urlparse
 
 from scriptworker import artifacts, utils
-from scriptworker.client import Queue
 from scriptworker.config import apply_product_config
 from scriptworker.constants import DEFAULT_CONFIG
 from scriptworker.context import Context
 from scriptworker.cot import verify
+from taskcluster.aio import Queue
 
 
 def configuration(given, work):

@@ -149,7 +149,8 @@ impl Common<'_> {
             RuleSet::Classic => ("aws-provisioner-v1", "gecko-images"),
             RuleSet::Current => ("gecko-3", "images"),
         };
-        self.task("docker-image", pool, json!({"image": "builder:1", "features": {"chainOfTrust": true}}))
+        let payload = json!({"image": "builder:1", "features": {"chainOfTrust": true}, "env": {}});
+        self.task("docker-image", pool, payload)
     }
 
     /// A build in that image, out of what other builds made, with `padding` bytes more than it needs.
