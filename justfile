@@ -23,6 +23,10 @@ test *arguments:
 fixtures:
     cargo test -p scriptworker-core --locked --test openpgp -- --ignored --exact rows::tests::make_the_folders
 
+# Makes the folders of tests/fixtures/cot anew, from core/tests/cot_rows: same code, same bytes.
+fixtures-cot:
+    cargo test -p scriptworker-core --locked --test cot_rows -- --ignored --exact tests::make_the_folders
+
 # A failing disk at every fault point, with every error (about two minutes).
 faults:
     cargo test --locked --features fault --test disk_faults --test keyrings --test process

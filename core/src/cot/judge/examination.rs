@@ -20,8 +20,10 @@ use crate::cot::rules::{
     command, definition, features, identity, image, implementation, interactive, landed, pools,
 };
 use crate::cot::status::{CompletedRun, Status};
+use crate::cot::task::Definition;
 use crate::ids::TaskId;
 use crate::json::DocumentKind;
+use crate::time::UnixMillis;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -153,7 +155,7 @@ impl<'a> Examination<'a> {
             (_, Err(Stop::Waiting)) => Err(Stop::Waiting),
             _ => Err(Stop::Void),
         };
-        let state = run.clone().map(|_| None);
+        let state = run.clone().map(|_| past(&link.task, self.case.now));
         self.pass.record(&link.name, Rule::State, state);
         let signer =
             body.clone().map(|body| body.signer.is_none().then(|| "signature not checked".to_owned()));
@@ -353,6 +355,12 @@ impl<'a> Examination<'a> {
         let branch = decision.task.source_env(&self.case.product.env_prefix).branch();
         Ok(self.asked.given_by(self.case.product, &self.case.policy.switches, tree, branch)?)
     }
+}
+
+/// A task that is past its expiry proves what it always proved, and is worth knowing of (cot-attacks.md 61).
+fn past(task: &Definition, now: UnixMillis) -> Option<String> {
+    let expires = task.expires().filter(|expires| *expires < now)?;
+    Some(format!("it expired at {expires}"))
 }
 
 /// A check on two things, both of which have to be there.
