@@ -9,10 +9,9 @@ use super::keys::{BuiltIn, Generation, KEYS, Kind, is_secret};
 use super::problem::{ConfigErrors, ConfigProblem, Rule};
 use super::settings::{self, Setting};
 use super::spots::Spots;
-use super::tree::{self, Data, Node};
+use super::tree::{self, Data, Node, Spot};
 use super::typed::Config;
-use super::unsupported::unsupported;
-use super::{parse, products};
+use super::{parse, policy, products};
 use config::{ConfigBuilder, Map, Source, Value, ValueKind};
 use scriptworker_core::secret::Secret;
 use std::fs::File;
@@ -102,6 +101,11 @@ impl Inspection {
         self.config.as_ref()
     }
 
+    /// Where a key path stands in the file.
+    pub(super) fn spot(&self, place: &str) -> Option<Spot> {
+        self.spots.find(place)
+    }
+
     /// A finding about a file that a key names, made by whoever opened it. That it is `missing` is a note: the
     /// configuration may be checked where it is not deployed.
     pub fn unusable_file(&self, key: &str, missing: bool, found: &str) -> ConfigProblem {
@@ -172,6 +176,8 @@ fn inspect_parts(inspection: &mut Inspection, env: &Environment) -> Option<Parts
         .iter()
         .find(|(spec, _)| spec.name == "github_oauth_token")
         .and_then(|(_, value)| value.as_text())
+        // secret stores like to end a value with a newline
+        .map(str::trim)
         .filter(|token| !token.is_empty())
         .map(Secret::new);
     products::check(&checked, problems);
@@ -187,8 +193,10 @@ fn inspect_parts(inspection: &mut Inspection, env: &Environment) -> Option<Parts
             *settings = settings::settings(&checked, merged, credentials.as_ref(), &spots, env);
             let precious = precious(&checked, env);
             let (generation, refused) = (checked.generation, &checked.refused);
-            let around = Around { file, env, generation, precious, spots: &spots, refused };
-            problems.extend(unsupported(&raw, &checked));
+            let github_token = github_token.clone();
+            let tables = policy::tables(settings, generation);
+            let around =
+                Around { file, env, generation, precious, spots: &spots, refused, tables, github_token };
             build::build(&raw, around, problems, warnings)
         }
         Err(problem) => {

@@ -8,19 +8,25 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`case`] | what is to be judged and by what, owned |
+//! | [`budgets`] | how much a verification may cost |
 //! | [`gather`] | asks, fetches and judges until nothing is missing |
+//! | [`policies`] | the policy in use, of the configuration |
 //! | [`sources`] | which source answers which question |
 //! | `queue`, `trees`, `github` | the sources |
 //! | `fetch` | one address, with repetitions |
 //! | [`staging`] | artifacts on disk: hashed as they come, visible only once they are verified |
+//! | [`text`] | the verdict in words |
 //! | [`renderer`] | renders templates in a process of its own, with limits |
 
+pub mod budgets;
 pub mod case;
 mod fetch;
 pub mod gather;
 mod github;
+pub mod policies;
 mod queue;
 pub mod renderer;
 pub mod sources;
 pub mod staging;
+pub mod text;
 mod trees;

@@ -4,9 +4,12 @@
 use scriptworker_core::cot::bundle::{BundleError, Recorded, write};
 use scriptworker_core::cot::evidence::{Answer, Evidence, StoredArtifact};
 use scriptworker_core::cot::need::Need;
+use scriptworker_core::cot::policy::{CLASSIC, CURRENT};
 use scriptworker_core::digest::{Digest, HashAlgorithm};
 use scriptworker_core::ids::TaskId;
+use scriptworker_core::json::DocumentKind;
 use scriptworker_core::time::UnixMillis;
+use scriptworker_core::yaml;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -72,6 +75,17 @@ pub(crate) struct Found {
     pub(crate) task_id: String,
 }
 
+/// A built-in policy with these changes.
+pub(crate) fn policy_document(generation: &str, changes: &BTreeMap<String, Value>) -> Value {
+    let built_in = if generation == "classic" { CLASSIC } else { CURRENT };
+    let mut document = yaml::read_strict(built_in.as_bytes(), DocumentKind::Policy).unwrap();
+    for (pointer, value) in changes {
+        let (parent, key) = pointer.rsplit_once('/').unwrap();
+        document.pointer_mut(parent).unwrap_or_else(|| panic!("{pointer}"))[key] = value.clone();
+    }
+    document
+}
+
 /// An answer as `index.json` and bundles write it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -87,6 +101,10 @@ pub(crate) enum Said {
     Absent,
     TooLarge {
         limit: u64,
+    },
+    /// The way to it leads where nobody goes.
+    Forbidden {
+        problem: String,
     },
 }
 
@@ -185,6 +203,7 @@ impl Said {
             }
             Self::Absent => Answer::Absent,
             Self::TooLarge { limit } => Answer::TooLarge { limit },
+            Self::Forbidden { problem } => Answer::Forbidden { problem },
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::case::{Blobs, Case, Entry, Expected, Found, Said, Verdict};
 use super::judging::Court;
-use super::world::{Generation, World, id, sha256};
+use super::world::{World, id, sha256};
 use scriptworker_core::cot::evidence::{Answer, Evidence};
 use scriptworker_core::cot::need::Need;
 use scriptworker_core::cot::reason::Reason;
@@ -69,10 +69,7 @@ impl Plan {
         let expected = Expected {
             rows,
             what: what.to_owned(),
-            generation: match world.generation {
-                Generation::Classic => "classic".to_owned(),
-                Generation::Current => "current".to_owned(),
-            },
+            generation: world.generation.name().to_owned(),
             product: world.product.to_owned(),
             task_id: id(world.subject.0),
             task_type: world.subject.1.to_owned(),
@@ -173,5 +170,6 @@ fn said(answer: &Answer) -> Said {
         },
         Answer::Absent => Said::Absent,
         Answer::TooLarge { limit } => Said::TooLarge { limit: *limit },
+        Answer::Forbidden { problem } => Said::Forbidden { problem: problem.clone() },
     }
 }

@@ -1,6 +1,6 @@
 //! Judges worlds and folders by the policy that is built in, with what a case changes of it.
 
-use super::case::{Case, Found, Verdict};
+use super::case::{Case, Found, Verdict, policy_document};
 use super::release;
 use super::world::{Generation, World, id};
 use scriptworker_core::cot::chain::{ChainLimits, Subject};
@@ -9,14 +9,12 @@ use scriptworker_core::cot::finding::Finding;
 use scriptworker_core::cot::judge::{self, Judgement, judge, needs};
 use scriptworker_core::cot::keys::{Implementation, Keys};
 use scriptworker_core::cot::need::Need;
-use scriptworker_core::cot::policy::{CLASSIC, CURRENT, Policy};
+use scriptworker_core::cot::policy::Policy;
 use scriptworker_core::cot::task::Definition;
 use scriptworker_core::cot::template::InProcess;
 use scriptworker_core::ids::TaskId;
-use scriptworker_core::json::DocumentKind;
 use scriptworker_core::openpgp::Keyring;
 use scriptworker_core::time::UnixMillis;
-use scriptworker_core::yaml;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -50,12 +48,7 @@ fn policy(
     changes: &BTreeMap<String, Value>,
     config: &Map<String, Value>,
 ) -> Policy {
-    let built_in = if generation == Generation::Classic { CLASSIC } else { CURRENT };
-    let mut document = yaml::read_strict(built_in.as_bytes(), DocumentKind::Policy).unwrap();
-    for (pointer, value) in changes {
-        let (parent, key) = pointer.rsplit_once('/').unwrap();
-        document.pointer_mut(parent).unwrap_or_else(|| panic!("{pointer}"))[key] = value.clone();
-    }
+    let document = policy_document(generation.name(), changes);
     let mut overrides = shared_config(generation);
     overrides.extend(config.clone());
     overrides.remove("max_chain_length");
@@ -139,7 +132,8 @@ impl Court {
     fn subject_of(&self, evidence: &Evidence) -> Result<Option<Definition>, Finding> {
         match evidence.get(&Need::Task { task: self.subject.0.clone() }) {
             Some(Answer::Present(bytes)) => Definition::parse(bytes).map(Some),
-            Some(Answer::Absent | Answer::Stored(_) | Answer::TooLarge { .. }) | None => Ok(None),
+            Some(Answer::Absent | Answer::Stored(_) | Answer::TooLarge { .. } | Answer::Forbidden { .. })
+            | None => Ok(None),
         }
     }
 

@@ -32,6 +32,15 @@ pub(crate) enum Generation {
     Current,
 }
 
+impl Generation {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Classic => "classic",
+            Self::Current => "current",
+        }
+    }
+}
+
 /// What somebody else than a task knows.
 #[derive(Debug, Clone)]
 pub(crate) struct Source {
@@ -114,7 +123,7 @@ pub(crate) fn document(task: &str, name: &str) -> Need {
 
 /// The question for an artifact of a task's first run.
 pub(crate) fn artifact(task: &str, name: &str) -> Need {
-    Need::Artifact { run: run(task), name: ArtifactName::parse(name).unwrap() }
+    Need::Artifact { run: run(task), name: ArtifactName::parse(name).unwrap(), sha512: false }
 }
 
 fn run(task: &str) -> RunKey {
@@ -126,10 +135,10 @@ pub(crate) fn present(bytes: impl Into<Vec<u8>>) -> Answer {
     Answer::Present(bytes.into().into())
 }
 
-fn stored(bytes: &[u8]) -> Answer {
+fn stored(bytes: &[u8], sha512: bool) -> Answer {
     Answer::Stored(StoredArtifact {
         sha256: Sha256::digest(bytes).into(),
-        sha512: Some(Sha512::digest(bytes).into()),
+        sha512: sha512.then(|| Sha512::digest(bytes).into()),
         length: u64::try_from(bytes.len()).unwrap(),
     })
 }
@@ -218,7 +227,7 @@ impl World {
         let changed = self.bytes(need).and_then(change);
         let answer = match (changed, need) {
             (None, _) => Answer::Absent,
-            (Some(bytes), Need::Artifact { .. }) => stored(&bytes),
+            (Some(bytes), Need::Artifact { sha512, .. }) => stored(&bytes, *sha512),
             (Some(bytes), _) => present(bytes),
         };
         self.answers.insert(need.clone(), answer);
@@ -243,7 +252,14 @@ impl World {
         let askable = |(key, bytes): &(&(&str, String), &Vec<u8>)| !bytes.is_empty() && key.1.is_ascii();
         for ((task, name), _) in self.artifacts.iter().filter(askable) {
             let read = [GRAPH, ACTIONS, PARAMETERS].contains(&name.as_str());
-            all.push(if read { document(task, name) } else { artifact(task, name) });
+            let listed = &self.bodies[task]["artifacts"][name];
+            all.push(match artifact(task, name) {
+                _ if read => document(task, name),
+                Need::Artifact { run, name, .. } => {
+                    Need::Artifact { run, name, sha512: listed.get("sha512").is_some() }
+                }
+                other => other,
+            });
         }
         if self.generation == Generation::Current {
             let Source { repository, revision, github, pushlog, .. } = &self.source;
@@ -268,7 +284,7 @@ impl World {
         }
         match (self.bytes(need), need) {
             (None, _) => Answer::Absent,
-            (Some(bytes), Need::Artifact { .. }) => stored(&bytes),
+            (Some(bytes), Need::Artifact { sha512, .. }) => stored(&bytes, *sha512),
             (Some(bytes), _) => present(bytes),
         }
     }
@@ -279,7 +295,7 @@ impl World {
         match need {
             Need::Task { task } => known(task).map(|name| self.tasks[name].to_string().into_bytes()),
             Need::Status { task } => known(task).map(|name| self.status(name).to_string().into_bytes()),
-            Need::Document { run, name, .. } | Need::Artifact { run, name } => {
+            Need::Document { run, name, .. } | Need::Artifact { run, name, .. } => {
                 self.artifact(known(&run.task_id)?, name.as_str())
             }
             Need::Listing { run } => {

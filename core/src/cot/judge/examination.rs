@@ -24,6 +24,7 @@ use crate::cot::task::Definition;
 use crate::ids::TaskId;
 use crate::json::DocumentKind;
 use crate::time::UnixMillis;
+use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -142,6 +143,8 @@ impl<'a> Examination<'a> {
         let judged = implementation.clone().and_then(|implementation| self.fits_role(link, implementation));
         let holds = self.pass.record(&link.name, Rule::Implementation, judged.map(|()| note));
         if !self.is_attested(link) {
+            let same = self.as_claimed(link).map(|()| None);
+            self.pass.record(&link.name, Rule::Definition, same);
             let implementation = implementation.map_err(Stop::told);
             return Facts { implementation, run: Err(Stop::Void), body: Err(Stop::Void) };
         }
@@ -172,6 +175,12 @@ impl<'a> Examination<'a> {
         Facts { implementation, run, body }
     }
 
+    /// The task that was claimed is the one that the queue has.
+    fn as_claimed(&self, link: &Link) -> Step<()> {
+        let queue = chain::definition(self.pass, &link.name.task_id)?;
+        Ok(definition::check(&Value::Object(link.task.whole().clone()), &queue)?)
+    }
+
     /// Tasks that only a scriptworker may run, did.
     fn fits_role(&self, link: &Link, implementation: Implementation) -> Step<()> {
         let is_subject = link.name.task_id == self.case.subject.id;
@@ -188,9 +197,8 @@ impl<'a> Examination<'a> {
         let need = Need::Status { task: task.clone() };
         let status = self.pass.parsed(&need, |answer| match answer {
             Answer::Present(bytes) => Status::parse(bytes, task),
-            Answer::TooLarge { limit } => {
-                Err(Finding::new(Reason::Limit).at("the status").expected(format!("at most {limit} bytes")))
-            }
+            Answer::TooLarge { limit } => Err(Finding::too_large(*limit).at("the status")),
+            Answer::Forbidden { problem } => Err(Finding::not_gone_to(problem).at("the status")),
             Answer::Absent | Answer::Stored(_) => Err(Finding::new(Reason::MissingTask)),
         })?;
         let status = status.as_ref().as_ref().map_err(Clone::clone)?;
@@ -263,8 +271,9 @@ impl<'a> Examination<'a> {
             return Err(finding.because("the decision task that it goes back to is not in the chain").into());
         };
         let parents = Parents { parent: link, decision, product: self.case.product };
-        let documents =
-            |of: &Link, name: &str, kind: DocumentKind| attested_document(self, &of.name.task_id, name, kind);
+        let documents = |of: &Link, name: &str, kind: DocumentKind| {
+            Ok(attested_document(self, &of.name.task_id, name, kind)?.1)
+        };
         let window = self.case.policy.switches.created_window_hours;
         tree::check(self.pass, self.case.renderer, &documents, &parents, window)
     }
@@ -296,7 +305,10 @@ impl<'a> Examination<'a> {
             return known.clone();
         }
         let document = attested_document(self, parent, "public/task-graph.json", DocumentKind::TaskGraph);
-        let graph = document.and_then(|bytes| Ok(Arc::new(TaskGraph::read(bytes)?)));
+        let graph = document.and_then(|(need, bytes)| {
+            let read = self.pass.parsed(&need, |_| TaskGraph::read(bytes).map(Arc::new))?;
+            Ok((*read).clone()?)
+        });
         self.graphs.borrow_mut().insert(parent.clone(), graph.clone());
         graph
     }

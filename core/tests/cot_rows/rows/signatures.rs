@@ -246,6 +246,7 @@ fn share(world: &mut World) {
         "generic-worker": [key(2).public().to_string()], "scriptworker": [key(3).public().to_string()],
     });
     world.config.insert("ed25519_public_keys".to_owned(), lists);
+    world.policy.insert("/shared_ed25519_public_keys", json!([key(2).public().to_string()]));
     world.signers.insert(BUILD, key(2));
 }
 
