@@ -16,7 +16,6 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::print_stderr,
     reason = "a test fails by panicking"
 )]
 #![expect(clippy::disallowed_methods, reason = "tests write files of their own")]
