@@ -13,6 +13,7 @@ mod classic;
 mod config;
 mod folders;
 mod judging;
+mod occasions;
 mod properties;
 mod release;
 mod rows;

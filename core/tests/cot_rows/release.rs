@@ -25,40 +25,7 @@ pub(crate) const IMAGE_FILE: &str = "public/image.tar.zst";
 pub(crate) const SCOPE: &str = "project:releng:signing:cert:nightly-signing";
 const CREATED: &str = "2026-11-25T20:00:00.000Z";
 
-const TEMPLATE: &str = r#"
-version: 1
-tasks:
-  - $let: {level: '${repository.level}'}
-    in:
-      taskId: '${ownTaskId}'
-      provisionerId: 'gecko-${level}'
-      workerType: decision
-      taskGroupId: {$eval: as_slugid("decision")}
-      schedulerId: 'gecko-level-${level}'
-      created: {$fromNow: ''}
-      deadline: {$fromNow: '1 day'}
-      expires: {$fromNow: '1 year'}
-      priority: low
-      retries: 5
-      requires: all-completed
-      metadata:
-        owner: '${push.owner}'
-        name: Decision
-        description: Makes the graph
-        source: '${repository.url}/raw-file/${push.revision}/.taskcluster.yml'
-      tags: {worker-implementation: docker-worker, empty: ''}
-      routes: {$if: 'tasks_for == "cron"', then: [x]}
-      scopes: ['assume:repo:${repository.url[8:]}:branch:default']
-      payload:
-        image: 'mozillareleases/taskgraph:decision'
-        maxRunTime: 1800
-        features: {chainOfTrust: true}
-        env:
-          GECKO_HEAD_REPOSITORY: '${repository.url}'
-          GECKO_HEAD_REV: '${push.revision}'
-          GECKO_COMMIT_MSG: ' '
-      extra: {tasks_for: '${tasks_for}', cron: {$if: 'tasks_for == "cron"', then: x}}
-"#;
+pub(crate) const TEMPLATE: &str = include_str!("hg.taskcluster.yml");
 
 /// With what the queue fills in.
 pub(crate) fn filled(mut task: Value) -> Value {

@@ -363,7 +363,7 @@ pub(crate) fn completed(number: u64) -> Value {
 }
 
 /// An entry of a graph: the definition as the decision task wrote it, without what the queue fills in.
-fn graph_entry(name: &str, task: &Value) -> Value {
+pub(crate) fn graph_entry(name: &str, task: &Value) -> Value {
     let mut written = task.clone();
     for filled in ["projectId", "taskQueueId", "retries", "requires"] {
         written.as_object_mut().unwrap().remove(filled);

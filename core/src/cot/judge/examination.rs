@@ -225,9 +225,12 @@ impl<'a> Examination<'a> {
             self.pass.record(&link.name, Rule::ImageTask, step.map_err(Stop::from));
         }
         if self.is_attested(link) && matches!(facts.implementation, Ok(Implementation::DockerWorker)) {
-            let rules = ImageRules { rule_set: case.policy.rules, product: case.product, privileged };
             let attestations = |task: &TaskId| self.body(task).map(|signed| signed.body);
             let step = facts.body.clone().and_then(|signed| {
+                let d2g = case.policy.d2g_pools.iter().any(|pool| pool.matches(link.task.pool()));
+                let claimed = signed.signer.as_ref().is_some_and(|signer| signer.is_generic_worker) && !d2g;
+                let rules =
+                    ImageRules { rule_set: case.policy.rules, product: case.product, privileged, claimed };
                 image::check(&rules, &link.task_type, &link.task, &signed.body, &attestations)
             });
             self.pass.record(&link.name, Rule::Image, step.map(|()| None));

@@ -1,13 +1,18 @@
 //! The rows of the list of attacks, each a small change to an honest world.
 
+mod actions;
 mod artifacts;
 mod clear_signed;
 mod documents;
+mod github;
 mod graph;
 mod identity;
+mod parents;
 mod paths;
+mod payloads;
 mod shape;
 mod signatures;
+mod source;
 
 use super::folders::Plan;
 use super::world::World;
@@ -27,5 +32,9 @@ pub(crate) fn plan() -> Plan {
     identity::add(&mut plan);
     artifacts::add(&mut plan);
     graph::add(&mut plan);
+    parents::add(&mut plan);
+    payloads::add(&mut plan);
+    source::add(&mut plan);
+    github::add(&mut plan);
     plan
 }
