@@ -12,12 +12,7 @@
 //!
 //! It ends with 0 when it verifies, 3 when it refuses, 4 when it can give no verdict. If it prints JSON as
 //! `verify-cot --json` does, the reasons are compared, too. `COT_ONLY` narrows it down to folders with such a name.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 #![expect(clippy::disallowed_methods, reason = "tests write files of their own")]
 
 #[path = "../core/tests/cot_rows/case.rs"]

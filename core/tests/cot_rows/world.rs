@@ -233,6 +233,11 @@ impl World {
         self.answers.insert(need.clone(), answer);
     }
 
+    /// Nobody answers this.
+    pub(crate) fn silence(&mut self, need: Need) {
+        self.silent.insert(need);
+    }
+
     /// Every question that the world as it is has something to say about, beside those that somebody asks.
     pub(crate) fn questions(&self) -> Vec<Need> {
         let mut all = vec![Need::Projects];

@@ -214,7 +214,7 @@ const OPTIONAL: &[Attack] = &[
         81,
         "trouble",
         "Whether there is an optional artifact is not known.",
-        |world| drop(world.silent.insert(artifact(BUILD, ARTIFACT))),
+        |world| world.silence(artifact(BUILD, ARTIFACT)),
         &[],
     ),
 ];

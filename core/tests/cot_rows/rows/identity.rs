@@ -178,7 +178,7 @@ const RUNS: &[Attack] = &[
         62,
         "empty_definition",
         "The queue has no definition of the build to give that could be read.",
-        |world| drop(world.silent.insert(Need::Task { task: id(BUILD) })),
+        |world| world.silence(Need::Task { task: id(BUILD) }),
         &[],
     ),
     (
@@ -209,14 +209,14 @@ const RUNS: &[Attack] = &[
         132,
         "no_state",
         "The queue is in trouble: what became of the decision task's runs is not known.",
-        |world| drop(world.silent.insert(Need::Status { task: id(DECISION) })),
+        |world| world.silence(Need::Status { task: id(DECISION) }),
         &[],
     ),
     (
         132,
         "no_projects",
         "The list of projects was not to be had.",
-        |world| drop(world.silent.insert(Need::Projects)),
+        |world| world.silence(Need::Projects),
         &[],
     ),
     (
@@ -233,14 +233,14 @@ const RUNS: &[Attack] = &[
         79,
         "page_instead",
         "There was a page of a proxy where the decision task's graph should have been.",
-        |world| drop(world.silent.insert(document(DECISION, crate::world::GRAPH))),
+        |world| world.silence(document(DECISION, crate::world::GRAPH)),
         &[],
     ),
     (
         78,
         "without_end",
         "The build's artifact did not end.",
-        |world| drop(world.silent.insert(artifact(BUILD, crate::release::ARTIFACT))),
+        |world| world.silence(artifact(BUILD, crate::release::ARTIFACT)),
         &[],
     ),
 ];
