@@ -7,7 +7,9 @@ mod openpgp_support;
 use openpgp_support::forge::{self, Cert, Key, Sig, Use};
 use openpgp_support::*;
 use pgp::crypto::hash::HashAlgorithm;
-use pgp::packet::{Notation, SignatureType, Subpacket, SubpacketData};
+use pgp::crypto::public_key::PublicKeyAlgorithm;
+use pgp::packet::{Notation, RevocationCode, SignatureType, Subpacket, SubpacketData};
+use pgp::types::{RevocationKey, RevocationKeyClass};
 use scriptworker_core::openpgp::{Certificate, CertificateError, Keyring, Refusal, SignaturePolicy};
 use std::collections::BTreeSet;
 
@@ -192,4 +194,65 @@ fn a_certificate_keeps_what_means_something_where_it_stands() {
         let cert = Cert::new(&key).user(&"x".repeat(bytes));
         assert_eq!(parse(&cert).user_ids().len(), user_ids, "{bytes} bytes");
     }
+}
+
+/// Names another key as one that may revoke.
+fn naming(sig: Sig, revoker: &Key) -> Sig {
+    let algorithm = PublicKeyAlgorithm::EdDSALegacy;
+    let fingerprint = revoker.fingerprint();
+    let named = RevocationKey::new(RevocationKeyClass::Default, algorithm, fingerprint.as_bytes());
+    sig.with(SubpacketData::RevocationKey(named))
+}
+
+#[test]
+fn a_key_is_revoked_by_another_that_it_names_and_by_no_third() {
+    let (key, keeper, enemy) = (Key::new("signer", MADE), Key::new("keeper", MADE), Key::new("enemy", MADE));
+    let revocation = || Sig::new(SignatureType::KeyRevocation, MADE + DAY);
+    let by_keeper = revocation().on_key(&key, &keeper);
+    let named = naming(direct(MADE), &keeper).on_key(&key, &key);
+    let silent = direct(MADE + 1).on_key(&key, &key);
+    let later = Sig::new(SignatureType::KeyRevocation, SIGNED + DAY).reason(RevocationCode::KeyRetired);
+    let not_yet = naming(later, &keeper).on_key(&key, &key);
+    for (name, signatures, expected) in [
+        ("named", vec![&named, &by_keeper], Some("revoked")),
+        ("among others", vec![&silent, &named, &silent, &by_keeper], Some("revoked")),
+        ("not named", vec![&silent, &by_keeper], None),
+        (
+            "named, but not by the key",
+            vec![&naming(direct(MADE), &keeper).on_key(&key, &enemy), &by_keeper],
+            None,
+        ),
+        (
+            "named by a forgery",
+            vec![&naming(direct(MADE), &keeper).claiming(&key).on_key(&key, &enemy), &by_keeper],
+            None,
+        ),
+        (
+            "named by a forgery and not revoked",
+            vec![&naming(direct(MADE), &keeper).claiming(&key).on_key(&key, &enemy)],
+            None,
+        ),
+        ("named in something else", vec![&not_yet, &by_keeper], None),
+        ("revoked by a third", vec![&named, &revocation().on_key(&key, &enemy)], None),
+        ("revoked by a forgery", vec![&named, &revocation().claiming(&keeper).on_key(&key, &enemy)], None),
+        ("only named", vec![&named], None),
+    ] {
+        let cert = signatures.into_iter().fold(Cert::new(&key), Cert::signature);
+        let cert = cert.user(USER).signature(&own(&key, MADE));
+        let keys = [&cert, &simple(&keeper), &simple(&enemy)].map(parse);
+        let keyring = Keyring::flat(keys.to_vec(), SignaturePolicy::default());
+        assert_eq!(code(&keyring, &key, SIGNED), expected, "{name}");
+    }
+}
+
+#[test]
+fn merged_copies_have_user_ids_before_subkeys() {
+    let (key, subkey) = (Key::new("signer", MADE), Key::new("subkey", MADE));
+    let binding =
+        Sig::new(SignatureType::SubkeyBinding, MADE).usage(Use::Encrypt).on_subkey(&key, &subkey, &key);
+    let second = own_sig(MADE).on_user(&key, "Second", &key);
+    let one = simple(&key).subkey(&subkey).signature(&binding);
+    let other = simple(&key).user("Second").signature(&second);
+    let both = simple(&key).user("Second").signature(&second).subkey(&subkey).signature(&binding);
+    assert_eq!(parse(&one).merge(&parse(&other)).packets(), both.bytes());
 }
