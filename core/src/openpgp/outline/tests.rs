@@ -59,21 +59,20 @@ fn versions_4_and_6_are_read() {
 #[test]
 fn who_made_it_is_said_in_several_places() {
     let id = [9; 8];
-    let cases: [(&[Vec<u8>], &[Vec<u8>], Option<Outline>); 10] = [
-        (&[made(7), fingerprint(id)], &[], by(id)),
-        (&[made(7)], &[issuer(id)], by(id)),
-        (&[made(7)], &[fingerprint(id)], by(id)),
-        (&[made(7), issuer(id)], &[issuer(OTHER)], by(id)),
-        (&[made(7), fingerprint(id)], &[issuer(OTHER)], by(id)),
-        // a key id goes first, wherever it stands
-        (&[made(7), issuer(id), fingerprint(OTHER)], &[], by(id)),
-        (&[made(7), fingerprint(OTHER), issuer(id)], &[], by(id)),
-        (&[made(7)], &[], None),
-        (&[issuer(id)], &[], None),
-        (&[issuer(id)], &[made(7)], None),
-    ];
-    for (hashed, unhashed, expected) in cases {
-        assert_eq!(read(4, hashed, unhashed), expected, "{hashed:?}, {unhashed:?}");
+    // a key id goes first, wherever it stands
+    for (hashed, unhashed, expected) in [
+        (vec![made(7), fingerprint(id)], vec![], by(id)),
+        (vec![made(7)], vec![issuer(id)], by(id)),
+        (vec![made(7)], vec![fingerprint(id)], by(id)),
+        (vec![made(7), issuer(id)], vec![issuer(OTHER)], by(id)),
+        (vec![made(7), fingerprint(id)], vec![issuer(OTHER)], by(id)),
+        (vec![made(7), issuer(id), fingerprint(OTHER)], vec![], by(id)),
+        (vec![made(7), fingerprint(OTHER), issuer(id)], vec![], by(id)),
+        (vec![made(7)], vec![], None),
+        (vec![issuer(id)], vec![], None),
+        (vec![issuer(id)], vec![made(7)], None),
+    ] {
+        assert_eq!(read(4, &hashed, &unhashed), expected, "{hashed:?}, {unhashed:?}");
     }
 }
 
