@@ -6,7 +6,7 @@
 //! | `setup` | policy, keys and addresses, from the configuration or built in |
 //! | `show` | the verdict, as text and as JSON |
 
-mod setup;
+pub(super) mod setup;
 mod show;
 
 use self::setup::{Setup, SetupError};
@@ -192,7 +192,7 @@ fn say(line: &str) {
     }
 }
 
-fn now() -> UnixMillis {
+pub(super) fn now() -> UnixMillis {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     UnixMillis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
@@ -294,7 +294,7 @@ fn offline(options: &Options, file: &Path) -> Result<Verdict, Error> {
 }
 
 /// The task itself, as the queue has it.
-fn subject(evidence: &Evidence, task: &TaskId) -> Result<Definition, Finding> {
+pub(super) fn subject(evidence: &Evidence, task: &TaskId) -> Result<Definition, Finding> {
     match evidence.get(&Need::Task { task: task.clone() }) {
         Some(Answer::Present(bytes)) => Definition::parse(bytes),
         Some(Answer::TooLarge { limit }) => {

@@ -20,7 +20,7 @@ const TOKEN_VARIABLE: &str = "SCRIPTWORKER_GITHUB_OAUTH_TOKEN";
 
 /// Why nothing can be judged.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum SetupError {
+pub(in crate::cli) enum SetupError {
     #[error("no task to verify")]
     NoTask,
     #[error("failed to read the current directory: {0}")]
@@ -83,13 +83,12 @@ impl Setup {
             .or_else(|| inspection.map_or_else(|| variable("TASKCLUSTER_ROOT_URL"), |_| None))
             .or_else(|| text("taskcluster_root_url").map(str::to_owned))
             .unwrap_or_else(|| built_in("taskcluster_root_url"));
-        let number = inspection.and_then(|inspection| inspection.number("max_chain_length"));
         let token = inspection.and_then(Inspection::github_token).cloned();
         Ok(Self {
             policy,
             keyrings,
             check_signatures: options.verify_sigs,
-            hops: number.and_then(|hops| usize::try_from(hops).ok()).unwrap_or(20),
+            hops: hops(inspection),
             root_url: RootUrl::parse(&root_url)?,
             sources: SourceSettings {
                 pushlog_url: text("pushlog_url").map_or_else(|| built_in("pushlog_url"), str::to_owned),
@@ -103,7 +102,7 @@ impl Setup {
 }
 
 /// The configuration, if nothing is wrong with it that matters to somebody who only looks.
-fn inspect(file: &Path) -> Result<Inspection, SetupError> {
+pub(in crate::cli) fn inspect(file: &Path) -> Result<Inspection, SetupError> {
     let environment = Environment::of_process().map_err(SetupError::CurrentDirectory)?;
     let inspection = config::inspect(Some(file), &environment);
     let of_a_worker = |problem: &config::ConfigProblem| {
@@ -119,15 +118,23 @@ fn inspect(file: &Path) -> Result<Inspection, SetupError> {
 }
 
 /// Whether OpenPGP keys are needed to judge by a policy.
-fn takes_openpgp(policy: &Policy) -> bool {
+pub(in crate::cli) fn takes_openpgp(policy: &Policy) -> bool {
     policy.attestations.values().flatten().any(|accepted| accepted.form == Form::OpenPgp)
 }
 
-fn keyrings(config: Option<&Config>) -> Result<BTreeMap<Implementation, Keyring>, SetupError> {
+pub(in crate::cli) fn keyrings(
+    config: Option<&Config>,
+) -> Result<BTreeMap<Implementation, Keyring>, SetupError> {
     let base = config.and_then(|config| config.keyrings.base.as_deref());
     let set = Store::new(base.ok_or(SetupError::NoKeyrings)?).load()?;
     let each = Implementation::ALL.into_iter();
     Ok(each.filter_map(|one| Some((one, set.get(one.name())?.clone()))).collect())
+}
+
+/// The most steps from a task to a link of its chain.
+pub(in crate::cli) fn hops(inspection: Option<&Inspection>) -> usize {
+    let configured = inspection.and_then(|inspection| inspection.number("max_chain_length"));
+    configured.and_then(|hops| usize::try_from(hops).ok()).unwrap_or(20)
 }
 
 /// The built-in text of a key.
