@@ -10,6 +10,7 @@ pub(super) mod setup;
 mod show;
 
 use self::setup::{Setup, SetupError};
+use crate::cot::budgets::Budgets;
 use crate::cot::case::OwnedCase;
 use crate::cot::gather::{GatherError, verify};
 use crate::cot::renderer::Subprocess;
@@ -300,7 +301,9 @@ pub(super) fn subject(evidence: &Evidence, task: &TaskId) -> Result<Definition, 
         Some(Answer::TooLarge { limit }) => {
             Err(Finding::new(Reason::Limit).expected(format!("a definition of at most {limit} bytes")))
         }
-        Some(Answer::Absent | Answer::Stored(_)) | None => Err(Finding::new(Reason::MissingTask).at(task)),
+        Some(Answer::Absent | Answer::Stored(_) | Answer::Forbidden { .. }) | None => {
+            Err(Finding::new(Reason::MissingTask).at(task))
+        }
     }
 }
 
@@ -315,6 +318,7 @@ fn owned_case(setup: Setup, circumstances: &Circumstances, task: Definition) -> 
         check_signatures: setup.check_signatures,
         renderer: Subprocess::default(),
         hops: setup.hops,
+        budgets: Budgets::default(),
         now: *now,
         queue_now: *queue_now,
     }

@@ -8,6 +8,7 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`case`] | what is to be judged and by what, owned |
+//! | [`budgets`] | how much a verification may cost |
 //! | [`gather`] | asks, fetches and judges until nothing is missing |
 //! | [`policies`] | the policy in use, of the configuration |
 //! | [`sources`] | which source answers which question |
@@ -17,6 +18,7 @@
 //! | [`text`] | the verdict in words |
 //! | [`renderer`] | renders templates in a process of its own, with limits |
 
+pub mod budgets;
 pub mod case;
 mod fetch;
 pub mod gather;

@@ -95,6 +95,9 @@ impl Setup {
                 projects_url: text("project_configuration_url")
                     .map_or_else(|| built_in("project_configuration_url"), str::to_owned),
                 github_token: token.or_else(|| variable(TOKEN_VARIABLE).map(Secret::new)),
+                github_app: Some(
+                    text("github_app_name").map_or_else(|| built_in("github_app_name"), str::to_owned),
+                ),
                 mirrors: options.mirror.clone(),
             },
         })
