@@ -2,6 +2,7 @@
 
 use super::PolicyVerbError;
 use crate::cli::verify_cot::subject;
+use crate::cot::budgets::Budgets;
 use crate::cot::case::OwnedCase;
 use crate::cot::renderer::Subprocess;
 use scriptworker_core::cot::bundle::{self, BundleError, Recorded};
@@ -86,6 +87,7 @@ impl Judge {
             check_signatures: true,
             renderer: Subprocess::default(),
             hops: self.hops,
+            budgets: Budgets::default(),
             now: recorded.at,
             queue_now: recorded.queue_now,
         };
