@@ -5,7 +5,7 @@ use super::{PolicyVerbError, print, say};
 use crate::cli::verify_cot::now;
 use crate::cli::verify_cot::setup::{self, inspect};
 use crate::config::{Inspection, PolicyConfig};
-use crate::cot::policies::{Effective, Origin, PolicyFault, PolicyLoadError, effective};
+use crate::cot::policies::{Effective, Origin, PolicyFault, PolicyLoadError, effective, takes_openpgp};
 use crate::telemetry::escaped;
 use clap::Args;
 use scriptworker_core::cot::role::RuleSet;
@@ -151,8 +151,9 @@ fn judge(which: &Path, inspection: Option<&Inspection>) -> Result<Judge, PolicyV
     if !faults.is_empty() {
         return Err(PolicyLoadError(faults).into());
     }
-    let keyrings = if setup::takes_openpgp(&policy) { setup::keyrings(config)? } else { BTreeMap::new() };
-    Ok(Judge { policy, keyrings, hops: setup::hops(inspection) })
+    let keyrings = if takes_openpgp(&policy) { setup::keyrings(config)? } else { BTreeMap::new() };
+    let hops = setup::hops(inspection, policy.rules);
+    Ok(Judge { policy, keyrings, hops })
 }
 
 /// Where the documents differ, but for what every policy has of its own.

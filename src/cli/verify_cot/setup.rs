@@ -1,13 +1,12 @@
 //! Policy, keys and addresses: those of a configuration, or what is built in.
 
 use super::Options;
-use crate::config::{self, BuiltIn, Config, Environment, Inspection, PolicyConfig, find_key};
+use crate::config::{self, BuiltIn, CLASSIC_HOPS, Config, Environment, Inspection, PolicyConfig, find_key};
 use crate::cot::policies::{self, LoadedPolicy, PolicyLoadError};
 use crate::cot::sources::SourceSettings;
 use crate::keyrings::{Store, StoreError};
 use crate::taskcluster::{InvalidUrl, RootUrl};
-use scriptworker_core::cot::keys::{Form, Implementation};
-use scriptworker_core::cot::policy::Policy;
+use scriptworker_core::cot::keys::Implementation;
 use scriptworker_core::cot::role::RuleSet;
 use scriptworker_core::openpgp::Keyring;
 use scriptworker_core::secret::Secret;
@@ -72,7 +71,7 @@ impl Setup {
         let source = config.map_or(&built_in_policy, |config| &config.policy);
         let product = product.or(source.product.as_deref()).unwrap_or(DEFAULT_PRODUCT);
         let policy = policies::load(source, Some(product), None, super::now())?;
-        let keyrings = match options.verify_sigs && takes_openpgp(&policy.policy) {
+        let keyrings = match options.verify_sigs && policy.takes_openpgp() {
             true => keyrings(config)?,
             false => BTreeMap::new(),
         };
@@ -83,12 +82,13 @@ impl Setup {
             .or_else(|| inspection.map_or_else(|| variable("TASKCLUSTER_ROOT_URL"), |_| None))
             .or_else(|| text("taskcluster_root_url").map(str::to_owned))
             .unwrap_or_else(|| built_in("taskcluster_root_url"));
+        let hops = hops(inspection, policy.policy.rules);
         let token = inspection.and_then(Inspection::github_token).cloned();
         Ok(Self {
             policy,
             keyrings,
             check_signatures: options.verify_sigs,
-            hops: hops(inspection),
+            hops,
             root_url: RootUrl::parse(&root_url)?,
             sources: SourceSettings {
                 pushlog_url: text("pushlog_url").map_or_else(|| built_in("pushlog_url"), str::to_owned),
@@ -109,7 +109,9 @@ pub(in crate::cli) fn inspect(file: &Path) -> Result<Inspection, SetupError> {
     let environment = Environment::of_process().map_err(SetupError::CurrentDirectory)?;
     let inspection = config::inspect(Some(file), &environment);
     let of_a_worker = |problem: &config::ConfigProblem| {
-        problem.key == "credentials" || problem.rule == config::Rule::NoSigningKey || problem.rule.is_a_note()
+        matches!(problem.key.as_str(), "credentials" | "cot_job_type")
+            || problem.rule == config::Rule::NoSigningKey
+            || problem.rule.is_a_note()
     };
     let problems: Vec<_> =
         inspection.problems.iter().filter(|problem| !of_a_worker(problem)).cloned().collect();
@@ -118,11 +120,6 @@ pub(in crate::cli) fn inspect(file: &Path) -> Result<Inspection, SetupError> {
         Some(_) => Err(SetupError::Config(problems)),
         None => Err(SetupError::Config(inspection.problems)),
     }
-}
-
-/// Whether OpenPGP keys are needed to judge by a policy.
-pub(in crate::cli) fn takes_openpgp(policy: &Policy) -> bool {
-    policy.attestations.values().flatten().any(|accepted| accepted.form == Form::OpenPgp)
 }
 
 pub(in crate::cli) fn keyrings(
@@ -135,9 +132,12 @@ pub(in crate::cli) fn keyrings(
 }
 
 /// The most steps from a task to a link of its chain.
-pub(in crate::cli) fn hops(inspection: Option<&Inspection>) -> usize {
+pub(in crate::cli) fn hops(inspection: Option<&Inspection>, rules: RuleSet) -> usize {
     let configured = inspection.and_then(|inspection| inspection.number("max_chain_length"));
-    configured.and_then(|hops| usize::try_from(hops).ok()).unwrap_or(20)
+    match rules {
+        RuleSet::Classic => CLASSIC_HOPS,
+        RuleSet::Current => configured.and_then(|hops| usize::try_from(hops).ok()).unwrap_or(20),
+    }
 }
 
 /// The built-in text of a key.

@@ -3,6 +3,7 @@
 use super::record::RecordError;
 use crate::config::PolicyConfig;
 use crate::key_files::{self, KeyFileError};
+use scriptworker_core::cot::keys::Form;
 use scriptworker_core::cot::policy::{
     CLASSIC, CURRENT, Lint, LintLevel, Policy, PolicyError, PolicyProblem, PolicySuccession, Product,
 };
@@ -49,6 +50,19 @@ pub struct Effective {
     pub lints: Vec<Lint>,
     /// Why it must not be used; none when it may.
     pub faults: Vec<PolicyFault>,
+}
+
+impl LoadedPolicy {
+    /// Whether any worker implementation's attestations may be clear-signed, so that keyrings matter.
+    pub fn takes_openpgp(&self) -> bool {
+        takes_openpgp(&self.policy)
+    }
+}
+
+/// Whether any worker implementation's attestations may be clear-signed by a policy.
+pub fn takes_openpgp(policy: &Policy) -> bool {
+    let accepted = policy.attestations.values().flatten();
+    accepted.into_iter().any(|accepted| accepted.form == Form::OpenPgp)
 }
 
 /// One reason why a policy cannot be used.

@@ -17,7 +17,7 @@ mod tests;
 
 pub use load::{
     Effective, LoadedPolicy, Origin, PolicyFault, PolicyLoadError, effective, load, read_policy,
-    signature_path,
+    signature_path, takes_openpgp,
 };
 pub use record::RecordError;
 pub use store::{PolicyStore, Unusable, check};
