@@ -12,6 +12,7 @@ use crate::keyrings::Published;
 use crate::messages::{Member, Notice, Post, Staff};
 use crate::signing::Attester;
 use crate::taskcluster::{Auth, Http, HttpConfig, RootUrl};
+use crate::telemetry::ledger::Ledger;
 use actix::{Actor, ArbiterHandle, Context, Supervisor};
 use scriptworker_core::run;
 use std::sync::Arc;
@@ -36,6 +37,8 @@ pub struct Crew {
     pub http: HttpConfig,
     /// The keyrings in force; nobody fills it when none are kept.
     pub keyrings: Arc<Published>,
+    /// Where every run is noted.
+    pub ledger: Ledger,
 }
 
 /// The actors at work.
