@@ -4,6 +4,7 @@ use scriptworker_core::ledger::{Audit, AuditReport};
 use scriptworker_core::run::TaskStatus;
 use serde_json::json;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
 
 fn record(run: u64) -> RunRecord {
     let digest = format!("sha256:{}", "07".repeat(32));
