@@ -97,7 +97,7 @@ fn every_run_leaves_a_line_that_hangs_on_the_one_before() {
     let (code, text) = audit(&site, &["--json"]);
     let report: Value = serde_json::from_str(&text).unwrap();
     assert_eq!((code, &report["whole"], &report["runs"]), (0, &json!(true), &json!(2)));
-    assert_eq!(report["statuses"], json!({"success": 1, "failure": 1}));
+    assert_eq!(report["endings"], json!({"success": 1, "failure": 1}));
     assert_eq!(report["first"], lines[0]["run"]["endedAt"]);
 }
 
@@ -173,7 +173,7 @@ fn a_run_that_is_left_behind_or_lost_has_a_line_too() {
     site.wait_for_log("the script runs");
     site.queue.cancel(&cancelled).unwrap();
     let lines = wait_for_lines(&site, 1);
-    assert_eq!(lines[0]["run"]["resolution"], json!({"claimLost": "refused"}), "{}", site.log());
+    assert_eq!(lines[0]["run"]["resolution"], json!({"claim-lost": "refused"}), "{}", site.log());
 
     let malformed = site.task_of(json!({ "payload": { "maxRunTime": "long" } }));
     assert_eq!(site.outcome(&malformed, 0), "exception malformed-payload", "{}", site.log());

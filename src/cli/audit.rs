@@ -6,7 +6,7 @@ use scriptworker_core::digest::{Digest, DigestError, HashAlgorithm};
 use scriptworker_core::json::format_json;
 use scriptworker_core::ledger::{Audit, AuditReport, Head, Tail};
 use scriptworker_core::time::UnixMillis;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -92,12 +92,12 @@ fn read(mut audit: Audit, mut lines: impl BufRead) -> io::Result<AuditReport> {
 }
 
 fn runs(report: &AuditReport) -> u64 {
-    report.statuses.values().fold(0, |sum, runs| sum.saturating_add(*runs))
+    report.endings.values().fold(0, |sum, runs| sum.saturating_add(*runs))
 }
 
 /// The line that matters first. Parts of a broken line may be quoted in what is said about it.
 fn as_text(report: &AuditReport) -> String {
-    let AuditReport { lines, first, last, statuses, head, torn, expected_at, breaks } = report;
+    let AuditReport { lines, first, last, endings, head, torn, expected_at, breaks } = report;
     let mut text = vec![match breaks.len() {
         0 => format!("whole: {} run(s) in {lines} line(s)", runs(report)),
         number => format!("BROKEN: {number} break(s) in {lines} line(s)"),
@@ -109,7 +109,7 @@ fn as_text(report: &AuditReport) -> String {
     if let (Some(first), Some(last)) = (first, last) {
         text.push(format!("from {first} to {last}"));
     }
-    text.extend(statuses.iter().map(|(status, runs)| format!("{:<20} {runs}", status.name())));
+    text.extend(endings.iter().map(|(ending, runs)| format!("{ending:<20} {runs}")));
     if *head != Head::START {
         text.push(format!("head {} (number {})", head.digest, head.sequence));
     }
@@ -121,9 +121,7 @@ fn as_text(report: &AuditReport) -> String {
 }
 
 fn as_json(report: &AuditReport) -> Value {
-    let AuditReport { lines, first, last, statuses, head, torn, expected_at, breaks } = report;
-    let statuses: Map<String, Value> =
-        statuses.iter().map(|(status, runs)| (status.name().to_owned(), json!(runs))).collect();
+    let AuditReport { lines, first, last, endings, head, torn, expected_at, breaks } = report;
     let breaks: Vec<Value> = breaks
         .iter()
         .map(|found| json!({"line": found.line, "kind": found.problem.kind(), "text": found.problem.to_string()}))
@@ -131,7 +129,7 @@ fn as_json(report: &AuditReport) -> Value {
     let date = |date: &Option<UnixMillis>| json!(date);
     json!({
         "whole": breaks.is_empty(), "lines": lines, "runs": runs(report), "first": date(first), "last": date(last),
-        "statuses": statuses, "head": head.digest, "number": head.sequence, "torn": torn,
+        "endings": endings, "head": head.digest, "number": head.sequence, "torn": torn,
         "expectedHeadAt": expected_at, "breaks": breaks,
     })
 }

@@ -10,6 +10,7 @@ mod setup;
 mod show;
 
 use self::setup::{Setup, SetupError};
+use crate::cot::budgets::Budgets;
 use crate::cot::case::OwnedCase;
 use crate::cot::gather::{GatherError, verify};
 use crate::cot::renderer::Subprocess;
@@ -213,7 +214,7 @@ async fn online(options: &Options) -> Result<Verdict, Error> {
     for (from, to) in &options.mirror {
         say(&format!("note: {from} is read from {to}"));
     }
-    let product = setup.product_name.clone();
+    let product = setup.policy.product_name.clone();
     let circumstances = Circumstances {
         task_id: task_id.clone(),
         task_type: task_type.clone(),
@@ -300,7 +301,9 @@ fn subject(evidence: &Evidence, task: &TaskId) -> Result<Definition, Finding> {
         Some(Answer::TooLarge { limit }) => {
             Err(Finding::new(Reason::Limit).expected(format!("a definition of at most {limit} bytes")))
         }
-        Some(Answer::Absent | Answer::Stored(_)) | None => Err(Finding::new(Reason::MissingTask).at(task)),
+        Some(Answer::Absent | Answer::Stored(_) | Answer::Forbidden { .. }) | None => {
+            Err(Finding::new(Reason::MissingTask).at(task))
+        }
     }
 }
 
@@ -309,12 +312,13 @@ fn owned_case(setup: Setup, circumstances: &Circumstances, task: Definition) -> 
     OwnedCase {
         subject: Subject { id: task_id.clone(), task_type: task_type.clone(), task },
         attested: *attested,
-        policy: setup.policy,
-        product: setup.product,
+        policy: setup.policy.policy,
+        product: setup.policy.product,
         keyrings: setup.keyrings,
         check_signatures: setup.check_signatures,
         renderer: Subprocess::default(),
         hops: setup.hops,
+        budgets: Budgets::default(),
         now: *now,
         queue_now: *queue_now,
     }

@@ -5,6 +5,7 @@ use super::directories::{self, Directories, Place};
 use super::environment::Environment;
 use super::keyrings;
 use super::keys::Generation;
+use super::policy;
 use super::problem::{ConfigProblem, Rule};
 use super::spots::Spots;
 use super::tree::shorten;
@@ -13,6 +14,7 @@ use crate::telemetry::{LineFormat, LineFormatError};
 use scriptworker_core::ids::{TaskQueueId, WorkerGroup, WorkerId};
 use scriptworker_core::run::{ExceptionReason, ExitCodes, TaskStatus};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -47,7 +49,9 @@ pub(super) struct Raw {
     log_dir: Option<String>,
     pub(super) sign_chain_of_trust: bool,
     pub(super) verify_chain_of_trust: bool,
-    cot_product: Option<String>,
+    pub(super) cot_product: Option<String>,
+    pub(super) policy_path: Option<String>,
+    pub(super) policy_public_keys: Vec<String>,
     pub(super) chain_of_trust_hash_algorithm: String,
     pub(super) cot_schema_path: Option<String>,
     pub(super) cot_signature_scheme: Option<String>,
@@ -85,6 +89,8 @@ pub(super) struct Around<'a> {
     pub(super) spots: &'a Spots,
     /// Keys that have a mistake already.
     pub(super) refused: &'a [&'static str],
+    /// The tables of the policy that the file replaces.
+    pub(super) tables: Map<String, Value>,
 }
 
 /// Builds the configuration, or reports why not.
@@ -103,6 +109,7 @@ pub(super) fn build(
     check_script(&raw.task_script, problems);
     let dirs = directories(raw, &around, problems, warnings);
     let attestation = attestation::build(raw, &around, problems, warnings);
+    let policy = policy::build(raw, &around, problems, warnings);
     let given = |key: &str| around.spots.find(key).is_some();
     let keyrings = keyrings::build(raw, around.env, given, problems);
     if raw.verify_chain_of_trust && raw.cot_product.is_none() && !around.refused.contains(&"cot_product") {
@@ -140,6 +147,7 @@ pub(super) fn build(
         attestation: attestation?,
         verify_chain_of_trust: raw.verify_chain_of_trust,
         keyrings: keyrings?,
+        policy: policy?,
         shutdown_timeout: Duration::from_secs(raw.shutdown_timeout),
         kill_grace: Duration::from_secs(raw.kill_grace),
         kill_first_signal: if raw.kill_first_signal == "INT" { FirstSignal::Int } else { FirstSignal::Term },

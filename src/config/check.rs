@@ -70,7 +70,10 @@ fn warn_about(checked: &Checked, warnings: &mut Vec<ConfigProblem>) {
         if let State::Gone(reason) = spec.state {
             let expected = format!("no such key: {reason}");
             warnings.push(ConfigProblem::new(Rule::NoEffect, spec.name, expected, found()));
-        } else if spec.state == State::Later && spec.generation == other && !is_old_name(spec.name) {
+        } else if (spec.state == State::Later || spec.is_policy_table())
+            && !spec.belongs_to(checked.generation)
+            && !is_old_name(spec.name)
+        {
             let scheme = if other == Generation::Classic { "OpenPGP" } else { "ed25519" };
             let expected =
                 format!("no such key: it belongs to the {scheme} scheme, the file is for the other");

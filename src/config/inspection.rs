@@ -1,26 +1,13 @@
 //! What a verb that only looks at a configuration takes out of it.
 
-use super::keys::BuiltIn;
 use super::load::Inspection;
-use super::settings::Setting;
 use scriptworker_core::secret::Secret;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 impl Inspection {
     /// `github_oauth_token`, unless it is empty.
     pub fn github_token(&self) -> Option<&Secret> {
         self.github_token.as_ref()
-    }
-
-    /// The values that replace tables of the policy (config.md 4).
-    pub fn policy_overrides(&self) -> Map<String, Value> {
-        let replaces = |setting: &&Setting| {
-            let is_table =
-                setting.spec.default == BuiltIn::Policy || setting.spec.name == "ed25519_public_keys";
-            is_table && setting.differs
-        };
-        let given = self.settings.iter().filter(replaces);
-        given.filter_map(|setting| Some((setting.spec.name.to_owned(), setting.value.clone()?))).collect()
     }
 
     /// The text that a key has.

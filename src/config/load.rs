@@ -9,10 +9,10 @@ use super::keys::{BuiltIn, Generation, KEYS, Kind, is_secret};
 use super::problem::{ConfigErrors, ConfigProblem, Rule};
 use super::settings::{self, Setting};
 use super::spots::Spots;
-use super::tree::{self, Data, Node};
+use super::tree::{self, Data, Node, Spot};
 use super::typed::Config;
 use super::unsupported::unsupported;
-use super::{parse, products};
+use super::{parse, policy, products};
 use config::{ConfigBuilder, Map, Source, Value, ValueKind};
 use scriptworker_core::secret::Secret;
 use std::fs::File;
@@ -102,6 +102,11 @@ impl Inspection {
         self.config.as_ref()
     }
 
+    /// Where a key path stands in the file.
+    pub(super) fn spot(&self, place: &str) -> Option<Spot> {
+        self.spots.find(place)
+    }
+
     /// A finding about a file that a key names, made by whoever opened it. That it is `missing` is a note: the
     /// configuration may be checked where it is not deployed.
     pub fn unusable_file(&self, key: &str, missing: bool, found: &str) -> ConfigProblem {
@@ -187,7 +192,8 @@ fn inspect_parts(inspection: &mut Inspection, env: &Environment) -> Option<Parts
             *settings = settings::settings(&checked, merged, credentials.as_ref(), &spots, env);
             let precious = precious(&checked, env);
             let (generation, refused) = (checked.generation, &checked.refused);
-            let around = Around { file, env, generation, precious, spots: &spots, refused };
+            let tables = policy::tables(settings, generation);
+            let around = Around { file, env, generation, precious, spots: &spots, refused, tables };
             problems.extend(unsupported(&raw, &checked));
             build::build(&raw, around, problems, warnings)
         }

@@ -19,6 +19,7 @@
 //! | `build`, `directories` | rules beyond types; which directory may lie in which |
 //! | `attestation` | the keys about what is attested, and with which keys |
 //! | `keyrings` | the keys about keyrings and the key repository |
+//! | `policy` | the keys about the policy, and the tables that replace some of its own |
 //! | `typed` | the result |
 //! | `settings` | the effective values with their origin, for showing |
 //! | `script_config` | what the script's own configuration must have in common with the worker's |
@@ -36,6 +37,7 @@ mod keyrings;
 mod keys;
 mod load;
 mod parse;
+mod policy;
 mod problem;
 mod products;
 mod script_config;
@@ -53,6 +55,7 @@ pub(crate) use keyrings::usable_url;
 pub use keyrings::{KeyRepositoryConfig, KeyringLayout, KeyringModel, KeyringsConfig};
 pub use keys::{BuiltIn, Generation, KEYS, KeySpec, Kind, RENAMED, State, find as find_key, is_secret};
 pub use load::{DEFAULT_FILE, Inspection, Loaded, inspect, load, load_without_credentials};
+pub use policy::PolicyConfig;
 pub use problem::{ConfigErrors, ConfigProblem, Rule};
 pub use products::PRODUCTS;
 pub use script_config::compare as compare_script_config;

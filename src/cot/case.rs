@@ -1,5 +1,6 @@
 //! What is to be judged and by what, owned: it travels to the threads that judge.
 
+use super::budgets::Budgets;
 use super::renderer::Subprocess;
 use scriptworker_core::cot::chain::{ChainLimits, Subject};
 use scriptworker_core::cot::evidence::Evidence;
@@ -11,8 +12,6 @@ use scriptworker_core::openpgp::Keyring;
 use scriptworker_core::time::UnixMillis;
 use std::collections::BTreeMap;
 
-/// The most links of a chain.
-const MOST_LINKS: usize = 1000;
 /// The most tasks that one task may rest on.
 const MOST_INPUTS: usize = 100;
 
@@ -35,6 +34,8 @@ pub struct OwnedCase {
     pub renderer: Subprocess,
     /// The most steps from the task to a link (`max_chain_length`).
     pub hops: usize,
+    /// How much it may cost.
+    pub budgets: Budgets,
     /// The time of the judgement, by this machine.
     pub now: UnixMillis,
     /// The same by the queue, if it told.
@@ -61,7 +62,7 @@ impl OwnedCase {
             product: &self.product,
             keys: &keys,
             renderer: &self.renderer,
-            limits: ChainLimits { hops: self.hops, links: MOST_LINKS, inputs: MOST_INPUTS },
+            limits: ChainLimits { hops: self.hops, links: self.budgets.links, inputs: MOST_INPUTS },
             now: self.now,
             queue_now: self.queue_now,
         })

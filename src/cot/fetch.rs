@@ -1,10 +1,13 @@
 //! One address, fetched until there is an answer that counts.
 
+use super::budgets::{Purse, Spending};
+use super::sources::Sources;
 use crate::random::random;
-use crate::taskcluster::Http;
+use crate::taskcluster::download::Download;
 use crate::taskcluster::error::WireError;
 use crate::taskcluster::transfer::{TransferError, TransferLimits};
 use bytes::Bytes;
+use scriptworker_core::ids::TaskId;
 use scriptworker_core::retry::{Backoff, RetryClass};
 use scriptworker_core::secret::Secret;
 use std::time::Duration;
@@ -32,8 +35,10 @@ pub(super) enum Found {
     Content(Bytes),
     /// Nothing, for certain.
     Nothing,
-    /// More than the limit.
-    TooLarge,
+    /// More than a limit, in bytes.
+    TooLarge(u64),
+    /// An address that is not gone to, and why.
+    Forbidden(String),
 }
 
 /// No answer that counts.
@@ -58,13 +63,22 @@ pub enum FetchError {
         /// How often it was tried.
         attempts: u32,
     },
+    /// A definition with nothing in it, which no task has.
+    #[error("the queue answered with an empty definition of {task} ({attempts} attempts)")]
+    Empty {
+        /// The task.
+        task: TaskId,
+        /// How often it was tried.
+        attempts: u32,
+    },
 }
 
 /// What a failed transfer means for the question.
 pub(super) fn settled(error: &TransferError) -> Option<Found> {
     match error {
         TransferError::Status { status: 404 | 410, .. } => Some(Found::Nothing),
-        TransferError::Wire { error: WireError::TooLarge { .. }, .. } => Some(Found::TooLarge),
+        TransferError::Wire { error: WireError::TooLarge { limit }, .. } => Some(Found::TooLarge(*limit)),
+        TransferError::Forbidden { problem } => Some(Found::Forbidden(problem.clone())),
         TransferError::Status { .. }
         | TransferError::Wire { .. }
         | TransferError::Length { .. }
@@ -84,55 +98,99 @@ pub(super) async fn pause(attempts: u32) {
     tokio::time::sleep(Duration::from_millis(Backoff::API.wait_ms(attempts, random()))).await;
 }
 
-/// Fetches.
-pub(super) async fn fetch(
-    http: &Http,
-    url: &str,
-    authorization: Option<&Secret>,
-    max_bytes: u64,
-    expected: Expected,
-) -> Result<Found, FetchError> {
-    let url = Secret::new(url);
-    let limits = TransferLimits { total: PATIENCE, max_bytes };
-    let mut attempts = 0;
-    loop {
-        attempts += 1;
-        let result = match http.get(&url, authorization, limits).await {
-            Ok(download) => {
-                let (place, kind) = (download.place().to_owned(), download.content_type.clone());
-                download.collect().await.map(|content| (place, kind, content))
-            }
-            Err(error) => Err(error),
-        };
-        let error = match result {
-            Ok((place, kind, content)) => {
-                if fits(expected, kind.as_deref(), &content) {
-                    return Ok(Found::Content(content));
-                }
-                FetchError::Page { place, attempts }
-            }
-            Err(error) => match settled(&error) {
-                Some(found) => return Ok(found),
-                None if may_pass(&error) => FetchError::Transfer { attempts, error },
-                None => return Err(FetchError::Transfer { attempts, error }),
-            },
-        };
-        if attempts >= ATTEMPTS {
-            return Err(error);
+/// More than there is left is as much as what is larger than its own limit.
+pub(super) fn too_much(place: &str, spending: &Spending<'_>) -> TransferError {
+    TransferError::Wire { place: place.to_owned(), error: WireError::TooLarge { limit: spending.limit() } }
+}
+
+/// The whole content, while there is enough left for it.
+pub(super) async fn collect(
+    mut download: Download,
+    spending: &mut Spending<'_>,
+) -> Result<Bytes, TransferError> {
+    if !spending.allows(download.content_length.unwrap_or(0)) {
+        return Err(too_much(download.place(), spending));
+    }
+    let mut whole = Vec::new();
+    while let Some(piece) = download.next().await? {
+        if !spending.add(piece.len()) {
+            return Err(too_much(download.place(), spending));
         }
-        pause(attempts).await;
+        whole.extend_from_slice(&piece);
+    }
+    Ok(whole.into())
+}
+
+/// What is asked of a host of sources.
+#[derive(Clone, Copy)]
+pub(super) struct Request<'a> {
+    pub(super) url: &'a str,
+    pub(super) authorization: Option<&'a Secret>,
+    pub(super) max_bytes: u64,
+    pub(super) expected: Expected,
+}
+
+impl Sources {
+    /// Fetches.
+    pub(super) async fn fetch(&self, request: &Request<'_>, purse: &Purse) -> Result<Found, FetchError> {
+        let url = Secret::new(request.url);
+        let limits = TransferLimits { total: PATIENCE, max_bytes: request.max_bytes };
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let begun = self.http.get_within(&self.plain_sources, &url, request.authorization, limits).await;
+            let answer = match begun {
+                Ok(download) => {
+                    let place = download.place().to_owned();
+                    content(download, purse, request.expected).await.map(|content| content.ok_or(place))
+                }
+                Err(error) => Err(error),
+            };
+            let error = match answer {
+                Ok(Ok(content)) => return Ok(Found::Content(content)),
+                Ok(Err(place)) => FetchError::Page { place, attempts },
+                Err(error) => match settled(&error) {
+                    Some(found) => return Ok(found),
+                    None if may_pass(&error) => FetchError::Transfer { attempts, error },
+                    None => return Err(FetchError::Transfer { attempts, error }),
+                },
+            };
+            if attempts >= ATTEMPTS {
+                return Err(error);
+            }
+            pause(attempts).await;
+        }
     }
 }
 
+/// What came, if it looks as it should.
+async fn content(
+    download: Download,
+    purse: &Purse,
+    expected: Expected,
+) -> Result<Option<Bytes>, TransferError> {
+    let mut spending = purse.open();
+    let kind = download.content_type.clone();
+    let content = collect(download, &mut spending).await?;
+    if !fits(expected, kind.as_deref(), &content) {
+        return Ok(None);
+    }
+    spending.keep();
+    Ok(Some(content))
+}
+
+/// Whether it is a page by its own account.
+pub(super) fn is_page(content_type: Option<&str>) -> bool {
+    content_type.is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/html"))
+}
+
 fn fits(expected: Expected, content_type: Option<&str>, content: &[u8]) -> bool {
-    let is_html =
-        content_type.is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/html"));
     match expected {
         Expected::Page => true,
-        Expected::Text => !is_html,
+        Expected::Text => !is_page(content_type),
         Expected::Json => {
             let first = content.iter().find(|byte| !byte.is_ascii_whitespace());
-            !is_html && matches!(first, Some(b'{' | b'['))
+            !is_page(content_type) && matches!(first, Some(b'{' | b'['))
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Asks, fetches and judges: level by level, until nothing is missing.
 
+use super::budgets::Purse;
 use super::case::OwnedCase;
 use super::sources::{SourceError, Sources};
 use futures_util::{StreamExt as _, stream};
@@ -7,6 +8,8 @@ use scriptworker_core::cot::evidence::{Contradiction, Evidence};
 use scriptworker_core::cot::judge::Judgement;
 use scriptworker_core::cot::need::Need;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// Questions that are open at the same time.
 const AT_ONCE: usize = 8;
@@ -30,6 +33,12 @@ pub enum GatherError {
     /// The questions do not end.
     #[error("expected the questions to end after {MOST_ROUNDS} rounds")]
     TooManyRounds,
+    /// It takes longer than it may.
+    #[error("expected all answers within {} s", limit.as_secs())]
+    OutOfTime {
+        /// The limit.
+        limit: Duration,
+    },
     /// The thread that judges is gone.
     #[error("the judgement was stopped")]
     Stopped,
@@ -40,7 +49,8 @@ impl GatherError {
     pub fn is_unavailable(&self) -> bool {
         match self {
             Self::Source { source: SourceError::File(_), .. } => false,
-            Self::Source { source: SourceError::Api(_) | SourceError::Fetch(_), .. } => true,
+            Self::Source { source: SourceError::Api(_) | SourceError::Fetch(_), .. }
+            | Self::OutOfTime { .. } => true,
             Self::Contradiction(_) | Self::TooManyRounds | Self::Stopped => false,
         }
     }
@@ -49,13 +59,31 @@ impl GatherError {
 /// Gathers what is needed, adds it to `evidence`, and judges. `progress` hears of every answer.
 ///
 /// # Errors
-/// When a question has no certain answer: there is no verdict then.
+/// When a question has no certain answer, or not in time: there is no verdict then.
 pub async fn verify(
+    case: &Arc<OwnedCase>,
+    sources: &Sources,
+    evidence: Evidence,
+    progress: impl Fn(&Need),
+) -> Result<(Judgement, Evidence), GatherError> {
+    let limit = case.budgets.time;
+    let evidence = match timeout(limit, gather(case, sources, evidence, progress)).await {
+        Ok(gathered) => gathered?,
+        Err(_) => return Err(GatherError::OutOfTime { limit }),
+    };
+    let judging = Arc::clone(case);
+    actix_rt::task::spawn_blocking(move || (judging.judge(&evidence), evidence))
+        .await
+        .map_err(|_| GatherError::Stopped)
+}
+
+async fn gather(
     case: &Arc<OwnedCase>,
     sources: &Sources,
     mut evidence: Evidence,
     progress: impl Fn(&Need),
-) -> Result<(Judgement, Evidence), GatherError> {
+) -> Result<Evidence, GatherError> {
+    let purse = Purse::new(case.budgets.bytes, &evidence);
     for _ in 0..MOST_ROUNDS {
         let asking = Arc::clone(case);
         let (needs, known) = actix_rt::task::spawn_blocking(move || (asking.needs(&evidence), evidence))
@@ -63,14 +91,11 @@ pub async fn verify(
             .map_err(|_| GatherError::Stopped)?;
         evidence = known;
         if needs.is_empty() {
-            let judging = Arc::clone(case);
-            return actix_rt::task::spawn_blocking(move || (judging.judge(&evidence), evidence))
-                .await
-                .map_err(|_| GatherError::Stopped);
+            return Ok(evidence);
         }
         let mut answers = stream::iter(needs)
             .map(|need| async {
-                match sources.answer(&need).await {
+                match sources.answer(&need, &purse).await {
                     Ok(answer) => Ok((need, answer)),
                     Err(source) => Err(GatherError::Source { need: Box::new(need), source }),
                 }

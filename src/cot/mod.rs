@@ -8,7 +8,9 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`case`] | what is to be judged and by what, owned |
+//! | [`budgets`] | how much a verification may cost |
 //! | [`gather`] | asks, fetches and judges until nothing is missing |
+//! | [`policies`] | the policy in use, of the configuration |
 //! | [`sources`] | which source answers which question |
 //! | `queue`, `trees`, `github` | the sources |
 //! | `fetch` | one address, with repetitions |
@@ -16,10 +18,12 @@
 //! | [`text`] | the verdict in words |
 //! | [`renderer`] | renders templates in a process of its own, with limits |
 
+pub mod budgets;
 pub mod case;
 mod fetch;
 pub mod gather;
 mod github;
+pub mod policies;
 mod queue;
 pub mod renderer;
 pub mod sources;

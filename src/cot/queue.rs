@@ -1,11 +1,12 @@
 //! The queue: definitions, states, artifacts of a run.
 
-use super::fetch::{ATTEMPTS, FetchError, Found, may_pass, pause, settled};
+use super::budgets::Purse;
+use super::fetch::{ATTEMPTS, FetchError, Found, collect, is_page, may_pass, pause, settled};
 use super::sources::{SourceError, Sources};
 use super::staging::StageError;
 use crate::taskcluster::artifacts::Of;
 use crate::taskcluster::error::{ApiError, Failure, WireError};
-use crate::taskcluster::transfer::{TransferError, TransferLimits};
+use crate::taskcluster::transfer::TransferLimits;
 use crate::taskcluster::{Answer as Reply, Budget, Queue};
 use bytes::Bytes;
 use scriptworker_core::cot::evidence::Answer;
@@ -50,9 +51,14 @@ pub(super) fn document(
 }
 
 /// Where the bytes of an artifact go.
-enum Target {
+pub(super) enum Target {
+    /// Into memory, at most so many.
     Memory(u64),
-    Disk,
+    /// To their place on disk, hashed meanwhile.
+    Disk {
+        /// Whether their SHA-512 is needed, too.
+        sha512: bool,
+    },
 }
 
 impl Sources {
@@ -67,36 +73,27 @@ impl Sources {
         }
     }
 
-    /// The bytes of an artifact.
-    pub(super) async fn artifact_bytes(
-        &self,
-        run: &RunKey,
-        name: &ArtifactName,
-        limit: u64,
-    ) -> Result<Answer, SourceError> {
-        self.artifact(run, name, &Target::Memory(limit)).await
-    }
-
-    /// An artifact, to its place on disk.
-    pub(super) async fn artifact_file(
-        &self,
-        run: &RunKey,
-        name: &ArtifactName,
-    ) -> Result<Answer, SourceError> {
-        self.artifact(run, name, &Target::Disk).await
-    }
-
-    async fn artifact(
+    /// An artifact.
+    pub(super) async fn artifact(
         &self,
         run: &RunKey,
         name: &ArtifactName,
         target: &Target,
+        purse: &Purse,
     ) -> Result<Answer, SourceError> {
         let mut attempts = 0;
         loop {
             attempts += 1;
-            let error = match self.attempt(run, name, target).await {
-                Ok(answer) => return Ok(answer),
+            let error = match self.attempt(run, name, target, purse).await {
+                Ok(Some(answer)) => return Ok(answer),
+                Ok(None) => {
+                    let place = format!("{name} of {run}");
+                    if attempts >= ATTEMPTS {
+                        return Err(FetchError::Page { place, attempts }.into());
+                    }
+                    pause(attempts).await;
+                    continue;
+                }
                 Err(StageError::Api(error)) => {
                     return certain(&error).ok_or(SourceError::Api(error));
                 }
@@ -104,37 +101,45 @@ impl Sources {
                 Err(StageError::Transfer(error)) => error,
             };
             match settled(&error) {
-                Some(Found::TooLarge) => return Ok(Answer::TooLarge { limit: target.limit() }),
                 // what the queue has an entry for, its storage has: 404 there is trouble, except where it lasts
-                Some(Found::Nothing) if attempts >= ATTEMPTS => return Ok(Answer::Absent),
-                Some(Found::Nothing) => {}
-                Some(Found::Content(_)) | None if may_pass(&error) && attempts < ATTEMPTS => {}
-                Some(Found::Content(_)) | None => {
-                    return Err(FetchError::Transfer { attempts, error }.into());
-                }
+                Some(Found::Nothing) if attempts < ATTEMPTS => {}
+                Some(found) => return Ok(found.into()),
+                None if may_pass(&error) && attempts < ATTEMPTS => {}
+                None => return Err(FetchError::Transfer { attempts, error }.into()),
             }
             pause(attempts).await;
         }
     }
 
-    /// The queue is asked anew each time: the addresses that it gives are good for a while only.
+    /// The queue is asked anew each time: the addresses that it gives are good for a while only. Nothing when there is a
+    /// page in the place of a document.
     async fn attempt(
         &self,
         run: &RunKey,
         name: &ArtifactName,
         target: &Target,
-    ) -> Result<Answer, StageError> {
+        purse: &Purse,
+    ) -> Result<Option<Answer>, StageError> {
         let queue: &Queue = if name.is_public() { &self.anonymous } else { &self.own };
         let located = queue.get_artifact(Of::Run(run), name, Budget::default()).await?;
         let limits = TransferLimits { total: PATIENCE, max_bytes: target.limit() };
-        let download = self.http.get(&located.url, None, limits).await?;
-        match target {
+        let download = self.http.get_within(&self.plain, &located.url, None, limits).await?;
+        let mut spending = purse.open();
+        let answer = match target {
             Target::Memory(_) => {
-                let bytes = download.collect().await.map_err(|error: TransferError| error)?;
-                Ok(Answer::Present(bytes.as_ref().into()))
+                let page = is_page(download.content_type.as_deref());
+                let bytes = collect(download, &mut spending).await?;
+                if page {
+                    return Ok(None);
+                }
+                Answer::Present(bytes.as_ref().into())
             }
-            Target::Disk => Ok(Answer::Stored(self.staging.store(run, name, download).await?)),
-        }
+            Target::Disk { sha512 } => {
+                Answer::Stored(self.staging.store(run, name, *sha512, download, &mut spending).await?)
+            }
+        };
+        spending.keep();
+        Ok(Some(answer))
     }
 }
 
@@ -142,7 +147,7 @@ impl Target {
     fn limit(&self) -> u64 {
         match self {
             Self::Memory(limit) => *limit,
-            Self::Disk => LARGEST,
+            Self::Disk { .. } => LARGEST,
         }
     }
 }

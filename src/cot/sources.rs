@@ -1,10 +1,12 @@
 //! Which source answers which question.
 
-use super::fetch::{FetchError, Found};
-use super::queue::document;
+use super::budgets::Purse;
+use super::fetch::{ATTEMPTS, FetchError, Found, pause};
+use super::github::Tokens;
+use super::queue::{Target, document};
 use super::staging::Staging;
 use crate::taskcluster::error::ApiError;
-use crate::taskcluster::{Auth, Budget, Http, Queue, RootUrl};
+use crate::taskcluster::{Auth, AuthService, Budget, Http, PlainHosts, Queue, RootUrl};
 use scriptworker_core::cot::evidence::Answer;
 use scriptworker_core::cot::need::Need;
 use scriptworker_core::ids::TaskId;
@@ -12,7 +14,9 @@ use scriptworker_core::json::DocumentKind;
 use scriptworker_core::secret::Secret;
 use scriptworker_core::source_url::RepoUrl;
 use scriptworker_core::time::UnixMillis;
+use std::cell::RefCell;
 use std::io;
+use std::sync::Arc;
 
 /// Where source hosts are.
 #[derive(Debug, Clone)]
@@ -21,8 +25,10 @@ pub struct SourceSettings {
     pub pushlog_url: String,
     /// `project_configuration_url`.
     pub projects_url: String,
-    /// For the GitHub API; without one GitHub answers fewer questions an hour.
+    /// For the GitHub API, where the app has no token; without one GitHub answers fewer questions an hour.
     pub github_token: Option<Secret>,
+    /// `github_app_name`: the app that gives tokens for single repositories to whoever has credentials.
+    pub github_app: Option<String>,
     /// Addresses that begin with the first text are read from the second. No token goes there.
     pub mirrors: Vec<(String, String)>,
 }
@@ -58,19 +64,46 @@ pub struct Sources {
     pub(super) anonymous: Queue,
     pub(super) own: Queue,
     pub(super) settings: SourceSettings,
-    pub(super) staging: Staging,
+    pub(super) staging: Arc<Staging>,
+    /// The service that gives the app's tokens, and the app.
+    pub(super) app: Option<(AuthService, String)>,
+    pub(super) tokens: RefCell<Tokens>,
+    /// The deployment's hosts without TLS.
+    pub(super) plain: PlainHosts,
+    /// Those of source trees.
+    pub(super) plain_sources: PlainHosts,
 }
 
 impl Sources {
     /// The sources of a deployment. Public artifacts are fetched as nobody, the rest with `auth`.
-    pub fn new(http: Http, root: &RootUrl, auth: Auth, settings: SourceSettings, staging: Staging) -> Self {
-        let anonymous = Queue::new(http.clone(), root, Auth::Anonymous);
-        let own = Queue::new(http.clone(), root, auth);
-        Self { http, anonymous, own, settings, staging }
+    pub fn new(
+        http: Http,
+        root: &RootUrl,
+        auth: Auth,
+        settings: SourceSettings,
+        staging: impl Into<Arc<Staging>>,
+    ) -> Self {
+        let app = match &auth {
+            Auth::Anonymous => None,
+            Auth::As(_) => settings.github_app.clone().filter(|app| !app.is_empty()),
+        };
+        let written = [settings.pushlog_url.as_str(), &settings.projects_url];
+        let mirrors = settings.mirrors.iter().map(|(_, to)| to.as_str());
+        Self {
+            anonymous: Queue::new(http.clone(), root, Auth::Anonymous),
+            app: app.map(|app| (AuthService::new(http.clone(), root, auth.clone()), app)),
+            own: Queue::new(http.clone(), root, auth),
+            tokens: RefCell::default(),
+            plain: PlainHosts::of([root.to_string().as_str()]),
+            plain_sources: PlainHosts::of(written.into_iter().chain(mirrors)),
+            http,
+            settings,
+            staging: staging.into(),
+        }
     }
 
     /// Where artifacts are stored.
-    pub fn staging(&self) -> &Staging {
+    pub fn staging(&self) -> &Arc<Staging> {
         &self.staging
     }
 
@@ -79,54 +112,76 @@ impl Sources {
     /// # Errors
     /// When there is no certain answer.
     pub async fn task(&self, task: &TaskId) -> Result<(Answer, Option<UnixMillis>), SourceError> {
-        let reply = self.own.task_bytes(task, Budget::default()).await;
-        let date = reply.as_ref().ok().and_then(|reply| reply.date);
-        Ok((document(reply, DocumentKind::TaskDefinition)?, date))
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let reply = self.own.task_bytes(task, Budget::default()).await;
+            let date = reply.as_ref().ok().and_then(|reply| reply.date);
+            let answer = document(reply, DocumentKind::TaskDefinition)?;
+            if !is_empty(&answer) {
+                return Ok((answer, date));
+            }
+            if attempts >= ATTEMPTS {
+                return Err(FetchError::Empty { task: task.clone(), attempts }.into());
+            }
+            pause(attempts).await;
+        }
     }
 
-    /// Answers a question.
+    /// Answers a question, and takes what the answer costs out of the purse.
     ///
     /// # Errors
     /// When there is no certain answer.
-    pub async fn answer(&self, need: &Need) -> Result<Answer, SourceError> {
+    pub async fn answer(&self, need: &Need, purse: &Purse) -> Result<Answer, SourceError> {
         match need {
-            Need::Task { task } => Ok(self.task(task).await?.0),
+            Need::Task { task } => Ok(purse.pay(self.task(task).await?.0)),
             Need::Status { task } => {
-                document(self.own.status_bytes(task, Budget::default()).await, DocumentKind::QueueAnswer)
+                let status = self.own.status_bytes(task, Budget::default()).await;
+                Ok(purse.pay(document(status, DocumentKind::QueueAnswer)?))
             }
-            Need::Document { run, name, class } => self.artifact_bytes(run, name, class.limits().bytes).await,
-            Need::Artifact { run, name } => self.artifact_file(run, name).await,
-            Need::Listing { run } => self.listing(run).await,
+            Need::Document { run, name, class } => {
+                self.artifact(run, name, &Target::Memory(class.limits().bytes), purse).await
+            }
+            Need::Artifact { run, name, sha512 } => {
+                self.artifact(run, name, &Target::Disk { sha512: *sha512 }, purse).await
+            }
+            Need::Listing { run } => Ok(purse.pay(self.listing(run).await?)),
             Need::TreeFile { repository, revision, path } => {
-                let limit = DocumentKind::TaskTemplate.limits().bytes;
                 let url = RepoUrl::parse(repository).ok();
                 let on_github = url.as_ref().filter(|url| url.url().is_github());
-                let found = match on_github.and_then(|url| url.url().owner_and_name()) {
+                match on_github.and_then(|url| url.url().owner_and_name()) {
                     Some((owner, name)) => {
-                        self.github_file(&format!("{owner}/{name}"), revision, path).await?
+                        let repository = format!("{owner}/{name}");
+                        Ok(self.github_file(&repository, revision, path, purse).await?.into())
                     }
-                    None => self.hg_file(repository, revision, path).await?,
-                };
-                Ok(answer(found, limit))
+                    None => Ok(self.hg_file(repository, revision, path, purse).await?.into()),
+                }
             }
-            Need::Pushlog { repository, revision } => Ok(answer(
-                self.pushlog(repository, revision).await?,
-                DocumentKind::SourceAnswer.limits().bytes,
-            )),
-            Need::Projects => Ok(answer(self.projects().await?, DocumentKind::Projects.limits().bytes)),
-            Need::GitHub { repository, what } => {
-                let found = self.github(repository, what).await?;
-                Ok(answer(found, DocumentKind::SourceAnswer.limits().bytes))
+            Need::Pushlog { repository, revision } => {
+                Ok(self.pushlog(repository, revision, purse).await?.into())
             }
+            Need::Projects => Ok(self.projects(purse).await?.into()),
+            Need::GitHub { repository, what } => Ok(self.github(repository, what, purse).await?.into()),
         }
     }
 }
 
-fn answer(found: Found, limit: u64) -> Answer {
-    match found {
-        Found::Content(bytes) => Answer::Present(bytes.as_ref().into()),
-        Found::Nothing => Answer::Absent,
-        Found::TooLarge => Answer::TooLarge { limit },
+/// Queues were seen to answer with `{}` for tasks that they have (cot-attacks.md 62).
+fn is_empty(definition: &Answer) -> bool {
+    match definition {
+        Answer::Present(bytes) => bytes.iter().filter(|byte| !byte.is_ascii_whitespace()).eq(b"{}"),
+        Answer::Stored(_) | Answer::Absent | Answer::TooLarge { .. } | Answer::Forbidden { .. } => false,
+    }
+}
+
+impl From<Found> for Answer {
+    fn from(found: Found) -> Self {
+        match found {
+            Found::Content(bytes) => Self::Present(bytes.as_ref().into()),
+            Found::Nothing => Self::Absent,
+            Found::TooLarge(limit) => Self::TooLarge { limit },
+            Found::Forbidden(problem) => Self::Forbidden { problem },
+        }
     }
 }
 
@@ -140,6 +195,7 @@ mod tests {
             pushlog_url: String::new(),
             projects_url: String::new(),
             github_token: None,
+            github_app: None,
             mirrors: vec![("https://hg.mozilla.org".to_owned(), "http://127.0.0.1:1/hg/".to_owned())],
         };
         let (to, elsewhere) = settings.mirrored("https://hg.mozilla.org/x/raw-file");

@@ -2,6 +2,8 @@
 //! once they are verified. What is moved is what was hashed: nobody else may enter the directory, no name in it is a
 //! link, and files are read-only from the start.
 
+use super::budgets::Spending;
+use super::fetch::too_much;
 use crate::fsio::Purpose;
 use crate::taskcluster::download::Download;
 use crate::taskcluster::error::ApiError;
@@ -14,11 +16,13 @@ use sha2::{Digest as _, Sha256, Sha512};
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::mpsc;
 
-/// Pieces that wait for the disk; the network waits when there are more.
-const PIECES_IN_FLIGHT: usize = 16;
+/// What goes to the disk at once, in bytes: the threads wake each other once for each.
+const BLOCK: usize = 256 << 10;
+/// Blocks that wait for the disk; the network waits when there are more.
+const BLOCKS_IN_FLIGHT: usize = 4;
 /// Files are read-only for everybody.
 const MODE: u32 = 0o400;
 
@@ -40,7 +44,13 @@ pub enum StageError {
 #[derive(Debug)]
 pub struct Staging {
     root: PathBuf,
+    /// Whether the whole of `root` belongs to this verification.
+    own: bool,
+    /// Where artifacts are until they are verified.
+    folder: PathBuf,
     files: Mutex<BTreeMap<(RunKey, ArtifactName), PathBuf>>,
+    /// Read by threads while they write; whoever removes waits for them.
+    writers: Arc<RwLock<()>>,
 }
 
 impl Staging {
@@ -50,8 +60,21 @@ impl Staging {
     /// When that fails.
     pub fn new(root: &Path) -> io::Result<Self> {
         Purpose::Other.create_private_dir(root)?;
-        Purpose::Other.create_private_dir(&root.join("staging"))?;
-        Ok(Self { root: root.to_owned(), files: Mutex::default() })
+        Self::at(root, true, root.join("staging"))
+    }
+
+    /// Uses `work_dir`, which is there and in which nobody else is at work: `cot` must not be in it yet. Blocks.
+    ///
+    /// # Errors
+    /// When that fails.
+    pub fn below(work_dir: &Path) -> io::Result<Self> {
+        Self::at(work_dir, false, work_dir.join(format!(".cot-{}", unguessable())))
+    }
+
+    fn at(root: &Path, own: bool, folder: PathBuf) -> io::Result<Self> {
+        Purpose::Other.create_private_dir(&folder)?;
+        let (files, writers) = (Mutex::default(), Arc::default());
+        Ok(Self { root: root.to_owned(), own, folder, files, writers })
     }
 
     /// Stores an artifact under a name that nobody looks for yet.
@@ -59,32 +82,47 @@ impl Staging {
         &self,
         run: &RunKey,
         name: &ArtifactName,
+        sha512: bool,
         mut download: Download,
+        spending: &mut Spending<'_>,
     ) -> Result<StoredArtifact, StageError> {
-        let path = self.root.join("staging").join(uuid::Uuid::new_v4().simple().to_string());
-        let (pieces, queue) = mpsc::channel(PIECES_IN_FLIGHT);
-        let target = path.clone();
-        let writer = actix_rt::task::spawn_blocking(move || write(&target, queue));
-        let mut failed = None;
-        loop {
+        if !spending.allows(download.content_length.unwrap_or(0)) {
+            return Err(too_much(download.place(), spending).into());
+        }
+        let path = self.folder.join(unguessable());
+        let (blocks, queue) = mpsc::channel(BLOCKS_IN_FLIGHT);
+        let (target, writers) = (path.clone(), Arc::clone(&self.writers));
+        let writer = actix_rt::task::spawn_blocking(move || {
+            let _writing = writers.read().unwrap_or_else(PoisonError::into_inner);
+            let written = write(&target, sha512, queue);
+            if written.is_err() {
+                // the failure to report is the first one; what is left goes with its directory
+                let _ = Purpose::Other.remove_file(&target);
+            }
+            written
+        });
+        let mut block = Block::default();
+        let failed = loop {
             match download.next().await {
                 Ok(Some(piece)) => {
+                    if !spending.add(piece.len()) {
+                        break Some(too_much(download.place(), spending));
+                    }
+                    block.bytes += piece.len();
+                    block.pieces.push(piece);
                     // a writer that is gone says why below
-                    if pieces.send(Piece::Bytes(piece)).await.is_err() {
-                        break;
+                    if block.bytes >= BLOCK && blocks.send(std::mem::take(&mut block)).await.is_err() {
+                        break None;
                     }
                 }
                 Ok(None) => {
-                    let _ = pieces.send(Piece::End).await;
-                    break;
+                    let _ = blocks.send(Block { last: true, ..block }).await;
+                    break None;
                 }
-                Err(error) => {
-                    failed = Some(error);
-                    break;
-                }
+                Err(error) => break Some(error),
             }
-        }
-        drop(pieces);
+        };
+        drop(blocks);
         let written = writer.await.map_err(|error| StageError::File(io::Error::other(error)))?;
         match failed {
             Some(error) => Err(error.into()),
@@ -99,10 +137,11 @@ impl Staging {
     /// Moves what was verified, and nothing else, to `cot/TASKID/PATH`, and removes the rest. Blocks.
     ///
     /// # Errors
-    /// When the disk does not do as it is told; nothing is to be used then.
+    /// When the disk does not do as it is told, or there is a `cot` already; nothing is to be used then.
     pub fn hand_over(&self, task: &VerifiedTask) -> io::Result<()> {
         let cot = self.root.join("cot");
-        Purpose::Other.create_dir_all(&cot)?;
+        // made here, so that no name in it can be a link
+        Purpose::Other.create_private_dir(&cot)?;
         for artifact in task.artifacts() {
             let key = (artifact.run.clone(), artifact.name.clone());
             let Some(from) = self.files().remove(&key) else {
@@ -122,16 +161,18 @@ impl Staging {
     /// # Errors
     /// When that fails.
     pub fn discard(&self) -> io::Result<()> {
+        let _alone = self.writers.write().unwrap_or_else(PoisonError::into_inner);
         self.files().clear();
-        Purpose::Other.remove_tree(&self.root.join("staging"))
+        Purpose::Other.remove_tree(&self.folder)
     }
 
-    /// Removes everything. Blocks.
+    /// Removes everything that was made here. Blocks.
     ///
     /// # Errors
     /// When that fails.
     pub fn remove(&self) -> io::Result<()> {
-        Purpose::Other.remove_tree(&self.root)
+        self.discard()?;
+        Purpose::Other.remove_tree(&if self.own { self.root.clone() } else { self.root.join("cot") })
     }
 
     /// The directory.
@@ -145,30 +186,37 @@ impl Staging {
     }
 }
 
-enum Piece {
-    Bytes(Bytes),
+/// Content on its way to the disk.
+#[derive(Default)]
+struct Block {
+    pieces: Vec<Bytes>,
+    bytes: usize,
     /// There is no more; without this word the content is cut.
-    End,
+    last: bool,
 }
 
-fn write(path: &Path, mut pieces: mpsc::Receiver<Piece>) -> io::Result<StoredArtifact> {
+fn unguessable() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
+}
+
+fn write(path: &Path, sha512: bool, mut blocks: mpsc::Receiver<Block>) -> io::Result<StoredArtifact> {
     let mut file = Purpose::Other.create_new(path, MODE)?;
-    let (mut length, mut sha256, mut sha512) = (0, Sha256::new(), Sha512::new());
-    while let Some(piece) = pieces.blocking_recv() {
-        match piece {
-            Piece::Bytes(bytes) => {
-                file.write_all(&bytes)?;
-                sha256.update(&bytes);
-                sha512.update(&bytes);
-                length += bytes.len() as u64;
+    let (mut length, mut sha256, mut sha512) = (0, Sha256::new(), sha512.then(Sha512::new));
+    while let Some(block) = blocks.blocking_recv() {
+        for piece in block.pieces {
+            file.write_all(&piece)?;
+            sha256.update(&piece);
+            if let Some(sha512) = &mut sha512 {
+                sha512.update(&piece);
             }
-            Piece::End => {
-                return Ok(StoredArtifact {
-                    sha256: sha256.finalize().into(),
-                    sha512: Some(sha512.finalize().into()),
-                    length,
-                });
-            }
+            length += piece.len() as u64;
+        }
+        if block.last {
+            return Ok(StoredArtifact {
+                sha256: sha256.finalize().into(),
+                sha512: sha512.map(|sha512| sha512.finalize().into()),
+                length,
+            });
         }
     }
     Err(io::ErrorKind::UnexpectedEof.into())

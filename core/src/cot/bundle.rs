@@ -105,6 +105,7 @@ enum Said {
     Stored { sha256: String, sha512: Option<String>, length: u64 },
     Absent,
     TooLarge { limit: u64 },
+    Forbidden { problem: String },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -135,6 +136,7 @@ pub fn write(recorded: &Recorded, evidence: &Evidence) -> Result<Vec<u8>, Bundle
             },
             Answer::Absent => Said::Absent,
             Answer::TooLarge { limit } => Said::TooLarge { limit: *limit },
+            Answer::Forbidden { problem } => Said::Forbidden { problem: problem.clone() },
         };
         answers.push(Entry { need: need.clone(), answer });
     }
@@ -209,6 +211,7 @@ pub fn read(bundle: &[u8]) -> Result<(Recorded, Evidence), BundleError> {
             }
             Said::Absent => Answer::Absent,
             Said::TooLarge { limit } => Answer::TooLarge { limit },
+            Said::Forbidden { problem } => Answer::Forbidden { problem },
         };
         if evidence.get(&need).is_some() {
             return Err(BundleError::Surplus);

@@ -68,6 +68,11 @@ impl<'a> Pass<'a> {
         self.evidence.get(need).ok_or_else(|| self.want(need))
     }
 
+    /// The SHA-256 of an answer that is bytes, kept over passes.
+    pub(super) fn sha256(&self, need: &Need) -> Step<[u8; 32]> {
+        self.evidence.sha256(need).ok_or_else(|| self.want(need))
+    }
+
     /// What `parse` makes of the answer, kept over passes.
     pub(super) fn parsed<T: Send + Sync + 'static>(
         &self,

@@ -3,7 +3,6 @@
 use super::entry::sha256;
 use super::{Entry, Head, LineError};
 use crate::digest::Digest;
-use crate::run::TaskStatus;
 use crate::time::UnixMillis;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -41,8 +40,8 @@ pub struct AuditReport {
     pub first: Option<UnixMillis>,
     /// The end of the run of the last line.
     pub last: Option<UnixMillis>,
-    /// How many runs ended with each status.
-    pub statuses: BTreeMap<TaskStatus, u64>,
+    /// How many runs ended in each way.
+    pub endings: BTreeMap<&'static str, u64>,
     /// The last line that can be read; what stands before the first one when there is none.
     pub head: Head,
     /// Lines whose writing was cut short, by a crash or a full disk: nobody's doing. The line after each says so, except
@@ -154,7 +153,7 @@ impl Audit {
             lines: 0,
             first: None,
             last: None,
-            statuses: BTreeMap::new(),
+            endings: BTreeMap::new(),
             head,
             torn: Vec::new(),
             expected_at: None,
@@ -243,7 +242,7 @@ impl Audit {
         report.head = head;
         report.first.get_or_insert(entry.run.ended_at);
         report.last = Some(entry.run.ended_at);
-        let runs = report.statuses.entry(entry.run.status).or_default();
+        let runs = report.endings.entry(entry.run.ending()).or_default();
         *runs = runs.saturating_add(1);
         if self.expected == Some(head.digest) {
             report.expected_at.get_or_insert(line);

@@ -47,6 +47,17 @@ pub struct RunRecord {
     pub by: String,
 }
 
+impl RunRecord {
+    /// In one word: the status that the queue was told, or why it was not.
+    pub fn ending(&self) -> &'static str {
+        match self.resolution {
+            Resolution::Resolved(_) => self.status.name(),
+            Resolution::ClaimLost(_) => "claim-lost",
+            Resolution::Unresolved => "unresolved",
+        }
+    }
+}
+
 /// A verdict on a chain of trust, in short; all of it is in the verdict that was uploaded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -182,6 +182,14 @@ fn a_line_has_one_form() {
 }
 
 #[test]
+fn a_run_that_nobody_was_told_of_is_no_success() {
+    let ending = |resolution| RunRecord { resolution, status: TaskStatus::Success, ..run(1) }.ending();
+    assert_eq!(ending(Resolution::Resolved(Report::Completed)), "success");
+    assert_eq!(ending(Resolution::ClaimLost(LossCause::Refused)), "claim-lost");
+    assert_eq!(ending(Resolution::Unresolved), "unresolved");
+}
+
+#[test]
 fn a_ledger_without_lines_is_whole() {
     let report = audit(b"");
     assert_eq!((report.lines, report.head, breaks(&report)), (0, Head::START, vec![]));
@@ -195,7 +203,7 @@ fn a_whole_ledger_is_summed_up() {
     assert_eq!((report.lines, report.head), (3, head_of(&lines[2])));
     assert_eq!(report.first, Some(run(0).ended_at));
     assert_eq!(report.last, Some(run(2).ended_at));
-    assert_eq!(report.statuses.into_iter().collect::<Vec<_>>(), [(TaskStatus::Failure, 3)]);
+    assert_eq!(report.endings.into_iter().collect::<Vec<_>>(), [("failure", 3)]);
     assert!(report.torn.is_empty());
 }
 

@@ -1,12 +1,14 @@
 //! Policy, keys and addresses: those of a configuration, or what is built in.
 
 use super::Options;
-use crate::config::{self, BuiltIn, Environment, Generation, Inspection, find_key};
+use crate::config::{self, BuiltIn, Config, Environment, Inspection, PolicyConfig, find_key};
+use crate::cot::policies::{self, LoadedPolicy, PolicyLoadError};
 use crate::cot::sources::SourceSettings;
 use crate::keyrings::{Store, StoreError};
 use crate::taskcluster::{InvalidUrl, RootUrl};
-use scriptworker_core::cot::keys::Implementation;
-use scriptworker_core::cot::policy::{CLASSIC, CURRENT, Policy, PolicyError, PolicyProblem, Product};
+use scriptworker_core::cot::keys::{Form, Implementation};
+use scriptworker_core::cot::policy::Policy;
+use scriptworker_core::cot::role::RuleSet;
 use scriptworker_core::openpgp::Keyring;
 use scriptworker_core::secret::Secret;
 use std::collections::BTreeMap;
@@ -25,17 +27,15 @@ pub(super) enum SetupError {
     CurrentDirectory(#[source] io::Error),
     #[error("the configuration cannot be used:\n{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Config(Vec<config::ConfigProblem>),
-    #[error("the policy cannot be used: {0}")]
-    Policy(#[from] PolicyError),
-    #[error("the configuration's policy tables cannot be used:\n{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
-    Overrides(Vec<PolicyProblem>),
-    #[error("expected one of the policy's products ({}), found {found:?}", known.join(", "))]
-    Product { known: Vec<String>, found: String },
+    #[error("the policy cannot be used:\n{0}")]
+    Policy(#[from] PolicyLoadError),
     #[error("root URL: {0}")]
     RootUrl(#[from] InvalidUrl),
     #[error("failed to {0}")]
     Keyrings(#[from] StoreError),
-    #[error("signatures of the classic generation need keyrings: base_gpg_home_dir is not set")]
+    #[error(
+        "the policy takes attestations with OpenPGP, and base_gpg_home_dir, where the keyrings are, is not set"
+    )]
     NoKeyrings,
 }
 
@@ -48,9 +48,7 @@ impl SetupError {
 
 /// Everything that does not depend on the task.
 pub(super) struct Setup {
-    pub(super) policy: Policy,
-    pub(super) product_name: String,
-    pub(super) product: Product,
+    pub(super) policy: LoadedPolicy,
     pub(super) keyrings: BTreeMap<Implementation, Keyring>,
     pub(super) check_signatures: bool,
     pub(super) hops: usize,
@@ -69,16 +67,14 @@ impl Setup {
         let inspection = options.config.as_deref().map(inspect).transpose()?;
         let inspection = inspection.as_ref();
         let text = |key| inspection.and_then(|inspection| inspection.text(key));
-        let product_name = product.or_else(|| text("cot_product")).unwrap_or(DEFAULT_PRODUCT).to_owned();
-        let generation = inspection.map_or(Generation::Current, |inspection| inspection.generation);
-        let policy = policy(inspection, generation, &product_name)?;
-        let Some(product) = policy.product(&product_name).cloned() else {
-            let known = policy.products.keys().cloned().collect();
-            return Err(SetupError::Product { known, found: product_name });
-        };
-        let keyrings = match (generation, options.verify_sigs) {
-            (Generation::Classic, true) => keyrings(inspection)?,
-            _ => BTreeMap::new(),
+        let config = inspection.and_then(Inspection::config);
+        let built_in_policy = PolicyConfig::built_in(RuleSet::Current);
+        let source = config.map_or(&built_in_policy, |config| &config.policy);
+        let product = product.or(source.product.as_deref()).unwrap_or(DEFAULT_PRODUCT);
+        let policy = policies::load(source, Some(product), None, super::now())?;
+        let keyrings = match options.verify_sigs && takes_openpgp(&policy.policy) {
+            true => keyrings(config)?,
+            false => BTreeMap::new(),
         };
         let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         let root_url = options
@@ -91,8 +87,6 @@ impl Setup {
         let token = inspection.and_then(Inspection::github_token).cloned();
         Ok(Self {
             policy,
-            product,
-            product_name,
             keyrings,
             check_signatures: options.verify_sigs,
             hops: number.and_then(|hops| usize::try_from(hops).ok()).unwrap_or(20),
@@ -102,6 +96,9 @@ impl Setup {
                 projects_url: text("project_configuration_url")
                     .map_or_else(|| built_in("project_configuration_url"), str::to_owned),
                 github_token: token.or_else(|| variable(TOKEN_VARIABLE).map(Secret::new)),
+                github_app: Some(
+                    text("github_app_name").map_or_else(|| built_in("github_app_name"), str::to_owned),
+                ),
                 mirrors: options.mirror.clone(),
             },
         })
@@ -117,26 +114,20 @@ fn inspect(file: &Path) -> Result<Inspection, SetupError> {
     };
     let problems: Vec<_> =
         inspection.problems.iter().filter(|problem| !of_a_worker(problem)).cloned().collect();
-    if problems.is_empty() { Ok(inspection) } else { Err(SetupError::Config(problems)) }
-}
-
-fn policy(
-    inspection: Option<&Inspection>,
-    generation: Generation,
-    product: &str,
-) -> Result<Policy, SetupError> {
-    let built_in = if generation == Generation::Classic { CLASSIC } else { CURRENT };
-    let policy = Policy::parse(built_in.as_bytes())?;
-    match inspection.map(Inspection::policy_overrides) {
-        Some(overrides) if !overrides.is_empty() => {
-            policy.overridden(&overrides, Some(product)).map_err(SetupError::Overrides)
-        }
-        Some(_) | None => Ok(policy),
+    match inspection.config() {
+        Some(_) if problems.is_empty() => Ok(inspection),
+        Some(_) => Err(SetupError::Config(problems)),
+        None => Err(SetupError::Config(inspection.problems)),
     }
 }
 
-fn keyrings(inspection: Option<&Inspection>) -> Result<BTreeMap<Implementation, Keyring>, SetupError> {
-    let base = inspection.and_then(Inspection::config).and_then(|config| config.keyrings.base.as_deref());
+/// Whether OpenPGP keys are needed to judge by a policy.
+fn takes_openpgp(policy: &Policy) -> bool {
+    policy.attestations.values().flatten().any(|accepted| accepted.form == Form::OpenPgp)
+}
+
+fn keyrings(config: Option<&Config>) -> Result<BTreeMap<Implementation, Keyring>, SetupError> {
+    let base = config.and_then(|config| config.keyrings.base.as_deref());
     let set = Store::new(base.ok_or(SetupError::NoKeyrings)?).load()?;
     let each = Implementation::ALL.into_iter();
     Ok(each.filter_map(|one| Some((one, set.get(one.name())?.clone()))).collect())

@@ -1,7 +1,6 @@
 use super::*;
 use crate::fsio;
 use scriptworker_core::ledger::{Audit, AuditReport};
-use scriptworker_core::run::TaskStatus;
 use serde_json::json;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
@@ -52,7 +51,7 @@ fn a_later_life_goes_on_where_the_earlier_one_ended() {
     }
     let report = audited(Audit::default(), &path);
     assert_eq!(found(&report), (6, vec![]));
-    assert_eq!(report.statuses.into_iter().collect::<Vec<_>>(), [(TaskStatus::Success, 6)]);
+    assert_eq!(report.endings.into_iter().collect::<Vec<_>>(), [("success", 6)]);
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 }
 

@@ -26,10 +26,11 @@ fn evidence() -> Evidence {
     for (need, answer) in [
         (Need::Task { task: task.clone() }, Answer::Present(b"{}".as_slice().into())),
         (Need::Status { task }, Answer::Present(b"{}".as_slice().into())),
-        (Need::Artifact { run: run.clone(), name: name("public/a") }, Answer::Stored(stored)),
+        (Need::Artifact { run: run.clone(), name: name("public/a"), sha512: true }, Answer::Stored(stored)),
         (Need::Document { run: run.clone(), name: name("public/b"), class }, Answer::Present([0; 9].into())),
         (Need::Listing { run }, Answer::TooLarge { limit: 5 }),
         (Need::Projects, Answer::Absent),
+        (github(GitHubObject::Repository), Answer::Forbidden { problem: "a place".to_owned() }),
         (github(GitHubObject::Pull { number: 7 }), Answer::Present(b"".as_slice().into())),
     ] {
         evidence.add(need, answer).unwrap();

@@ -195,9 +195,8 @@ impl<'a> Examination<'a> {
         let need = Need::Status { task: task.clone() };
         let status = self.pass.parsed(&need, |answer| match answer {
             Answer::Present(bytes) => Status::parse(bytes, task),
-            Answer::TooLarge { limit } => {
-                Err(Finding::new(Reason::Limit).at("the status").expected(format!("at most {limit} bytes")))
-            }
+            Answer::TooLarge { limit } => Err(Finding::too_large(*limit).at("the status")),
+            Answer::Forbidden { problem } => Err(Finding::not_gone_to(problem).at("the status")),
             Answer::Absent | Answer::Stored(_) => Err(Finding::new(Reason::MissingTask)),
         })?;
         let status = status.as_ref().as_ref().map_err(Clone::clone)?;
@@ -270,8 +269,9 @@ impl<'a> Examination<'a> {
             return Err(finding.because("the decision task that it goes back to is not in the chain").into());
         };
         let parents = Parents { parent: link, decision, product: self.case.product };
-        let documents =
-            |of: &Link, name: &str, kind: DocumentKind| attested_document(self, &of.name.task_id, name, kind);
+        let documents = |of: &Link, name: &str, kind: DocumentKind| {
+            Ok(attested_document(self, &of.name.task_id, name, kind)?.1)
+        };
         let window = self.case.policy.switches.created_window_hours;
         tree::check(self.pass, self.case.renderer, &documents, &parents, window)
     }
@@ -303,7 +303,10 @@ impl<'a> Examination<'a> {
             return known.clone();
         }
         let document = attested_document(self, parent, "public/task-graph.json", DocumentKind::TaskGraph);
-        let graph = document.and_then(|bytes| Ok(Arc::new(TaskGraph::read(bytes)?)));
+        let graph = document.and_then(|(need, bytes)| {
+            let read = self.pass.parsed(&need, |_| TaskGraph::read(bytes).map(Arc::new))?;
+            Ok((*read).clone()?)
+        });
         self.graphs.borrow_mut().insert(parent.clone(), graph.clone());
         graph
     }

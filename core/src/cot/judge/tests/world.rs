@@ -20,7 +20,7 @@ use crate::yaml;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, Sha512};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -264,13 +264,13 @@ impl World {
             Need::Document { run, name, .. } => {
                 present(known(&run.task_id).and_then(|task| self.artifact(task, name.as_str())))
             }
-            Need::Artifact { run, name } => {
+            Need::Artifact { run, name, sha512 } => {
                 let bytes = known(&run.task_id).and_then(|task| self.artifact(task, name.as_str()));
                 bytes.map_or(Answer::Absent, |bytes| {
                     let length = u64::try_from(bytes.len()).unwrap();
                     Answer::Stored(StoredArtifact {
                         sha256: Sha256::digest(&bytes).into(),
-                        sha512: None,
+                        sha512: sha512.then(|| Sha512::digest(&bytes).into()),
                         length,
                     })
                 })
@@ -362,6 +362,6 @@ impl World {
 pub(super) fn bytes_of(answer: &Answer) -> Option<Arc<[u8]>> {
     match answer {
         Answer::Present(bytes) => Some(Arc::clone(bytes)),
-        Answer::Stored(_) | Answer::Absent | Answer::TooLarge { .. } => None,
+        Answer::Stored(_) | Answer::Absent | Answer::TooLarge { .. } | Answer::Forbidden { .. } => None,
     }
 }
