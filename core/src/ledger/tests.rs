@@ -142,7 +142,7 @@ fn every_end_of_a_run_comes_back_as_it_was() {
 /// A line that says this, with a digest that is right.
 fn sealed(text: &str) -> String {
     let text = text.strip_suffix('}').unwrap();
-    format!("{text},\"digest\":\"{}\"}}", super::entry::sha256(text.as_bytes()))
+    format!("{text},\"digest\":\"{}\"}}", entry::sha256(text.as_bytes()))
 }
 
 #[test]
