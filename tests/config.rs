@@ -347,7 +347,7 @@ fn the_template_shows_every_key_that_acts_with_its_default() {
         .load(
             "work_dir: /tmp/scriptworker/work\nartifact_dir: /tmp/scriptworker/artifacts\n\
              task_log_dir: /tmp/scriptworker/artifacts/public/logs\nlog_dir: /tmp/scriptworker/logs\n\
-             ed25519_private_key_path: /etc/scriptworker/ed25519_private_key\n\
+             ed25519_private_key_path: /etc/scriptworker/ed25519_private_key\ncot_job_type: scriptworker\n\
              credentials: {clientId: x, accessToken: y}\ncot_product: firefox\n",
         )
         .unwrap()

@@ -6,7 +6,7 @@
 use BuiltIn::{ByGeneration, ClassicText, Cwd, Json, MustBeGiven, Null, Policy};
 use Generation::{Both, Classic, Current, Own};
 use Kind::{Any, ByProduct, Credentials, Int, IntMap, List, Map, OneOf, Path, Str, StrList, StrOrList};
-use State::{Acts, Gone, Later};
+use State::{Acts, Gone};
 use std::fmt;
 
 /// The type that a value must have exactly: nothing is converted (config.md 3).
@@ -106,8 +106,6 @@ pub enum Generation {
 pub enum State {
     /// It has its effect.
     Acts,
-    /// It is checked and kept; the part of the worker that it is for is off.
-    Later,
     /// It is accepted so that old files load, and has no effect any more, for this reason. Loading warns.
     Gone(&'static str),
 }
@@ -234,7 +232,7 @@ keys! {
     task_script: StrList, Json(r#"["bash", "-c", "echo foo && sleep 19 && exit 1"]"#), Both, Acts, "the script: program and arguments, no shell";
     artifact_upload_timeout: seconds(1), number(1200), Both, Acts, "how long the upload of one artifact may take, in seconds";
     aiohttp_max_connections: Int(1, 10_000), number(15), Classic, Gone("uploads are limited by max_concurrent_uploads"), "size of the connection pool";
-    max_concurrent_downloads: Int(1, 1000), number(5), Current, Later, "how many downloads run at once";
+    max_concurrent_downloads: Int(1, 1000), number(5), Current, Acts, "how many questions and downloads of a verification are under way at once";
 
     // directories (5.3)
     work_dir: Path, MustBeGiven, Both, Acts, "where the script works; wiped around every task";
@@ -245,8 +243,8 @@ keys! {
     // chain of trust (5.4)
     sign_chain_of_trust: BOOL, flag(true), Both, Acts, "sign what the task made; false: it is attested without a signature";
     verify_chain_of_trust: BOOL, flag(false), Both, Acts, "verify where the task comes from before its script runs";
-    verify_cot_signature: BOOL, flag(false), Both, Later, "check the signatures of upstream attestations while verifying";
-    cot_job_type: Str, text("unknown"), Both, Later, "task type of the worker's own tasks";
+    verify_cot_signature: BOOL, flag(false), Both, Acts, "check the signatures of upstream attestations while verifying";
+    cot_job_type: Str, text("unknown"), Both, Acts, "task type of the worker's own tasks";
     cot_product: Str, ClassicText("firefox"), Both, Acts, "the product whose rules apply";
     chain_of_trust_hash_algorithm: OneOf(&["sha256", "sha512"]), text("sha256"), Both, Acts, "hash of the artifacts in an attestation";
     cot_schema_path: Path, Null, Both, Acts, "JSON schema of an attestation; null: the one that is built in";
@@ -285,13 +283,13 @@ keys! {
     // current only (5.7)
     cot_version: Int(0, 1000), number(3), Current, UNUSED, "version of the attestation";
     min_cot_version: Int(0, 1000), number(2), Current, UNUSED, "oldest accepted version of an attestation";
-    max_chain_length: Int(1, 10_000), number(20), Current, Later, "how deep a chain may be";
-    github_oauth_token: Str, text(""), Current, Later, "token for the GitHub API";
-    github_app_name: Str, text("read"), Current, Later, "which app gives GitHub tokens";
+    max_chain_length: Int(1, 10_000), number(20), Current, Acts, "how deep a chain may be";
+    github_oauth_token: Str, text(""), Current, Acts, "token for the GitHub API";
+    github_app_name: Str, text("read"), Current, Acts, "which app gives GitHub tokens";
     ed25519_private_key_path: Path, Null, Current, Acts, "file with the seed that attestations are signed with, in base64; nobody else can read it";
     ed25519_public_keys: Map, Json(ED25519_KEYS), Current, Acts, "accepted signing keys per worker implementation";
-    project_configuration_url: Str, text("https://raw.githubusercontent.com/mozilla-releng/fxci-config/main/projects.yml"), Current, Later, "list of projects";
-    pushlog_url: Str, text("{repo}/json-pushes?changeset={revision}&version=2&full=1"), Current, Later, "where pushes are looked up";
+    project_configuration_url: Str, text("https://raw.githubusercontent.com/mozilla-releng/fxci-config/main/projects.yml"), Current, Acts, "list of projects";
+    pushlog_url: Str, text("{repo}/json-pushes?changeset={revision}&version=2&full=1"), Current, Acts, "where pushes are looked up";
     cot_product_type: ByProduct(&StrOrList), Policy, Current, Acts, "hg, github or both";
     valid_decision_worker_pools: ByProduct(&StrList), Policy, Current, Acts, "pools that run decision tasks";
     valid_docker_image_worker_pools: ByProduct(&StrList), Policy, Current, Acts, "pools that build images";
@@ -311,6 +309,8 @@ keys! {
     artifact_storage: OneOf(&["s3", "object"]), text("s3"), Own, Acts, "storage type of uploaded artifacts";
     max_concurrent_uploads: Int(1, 1000), number(10), Own, Acts, "how many artifacts are uploaded at once";
     live_log_link: BOOL, flag(true), Own, Acts, "make public/logs/live.log a link to live_backing.log";
+    cot_bundle: OneOf(&["off", "local", "artifact"]), text("off"), Own, Acts, "keep what each verdict rests on: below cot_bundles in log_dir, where nobody removes it, or as public/logs/chain_of_trust.bundle";
+    source_mirrors: Map, Json("{}"), Own, Acts, "addresses of source hosts, and where they are read from instead: what comes from there counts as if it came from the host";
     cot_signature_scheme: OneOf(&["ed25519", "openpgp", "both"]), Null, Own, Acts, "how runs are attested: chain-of-trust.json with an ed25519 signature, chainOfTrust.json.asc with an OpenPGP one, or both; null: by the generation of the file";
     privkey_passphrase_path: Path, Null, Own, Acts, "file whose first line unlocks privkey_path; nobody else can read it";
     policy_path: Path, Null, Own, Acts, "file with the policy that chains of trust are judged by, read at start and on SIGHUP; null: the one that is built in";

@@ -11,7 +11,6 @@ use super::settings::{self, Setting};
 use super::spots::Spots;
 use super::tree::{self, Data, Node, Spot};
 use super::typed::Config;
-use super::unsupported::unsupported;
 use super::{parse, policy, products};
 use config::{ConfigBuilder, Map, Source, Value, ValueKind};
 use scriptworker_core::secret::Secret;
@@ -177,6 +176,8 @@ fn inspect_parts(inspection: &mut Inspection, env: &Environment) -> Option<Parts
         .iter()
         .find(|(spec, _)| spec.name == "github_oauth_token")
         .and_then(|(_, value)| value.as_text())
+        // secret stores like to end a value with a newline
+        .map(str::trim)
         .filter(|token| !token.is_empty())
         .map(Secret::new);
     products::check(&checked, problems);
@@ -192,9 +193,10 @@ fn inspect_parts(inspection: &mut Inspection, env: &Environment) -> Option<Parts
             *settings = settings::settings(&checked, merged, credentials.as_ref(), &spots, env);
             let precious = precious(&checked, env);
             let (generation, refused) = (checked.generation, &checked.refused);
+            let github_token = github_token.clone();
             let tables = policy::tables(settings, generation);
-            let around = Around { file, env, generation, precious, spots: &spots, refused, tables };
-            problems.extend(unsupported(&raw, &checked));
+            let around =
+                Around { file, env, generation, precious, spots: &spots, refused, tables, github_token };
             build::build(&raw, around, problems, warnings)
         }
         Err(problem) => {

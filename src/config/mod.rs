@@ -20,10 +20,10 @@
 //! | `attestation` | the keys about what is attested, and with which keys |
 //! | `keyrings` | the keys about keyrings and the key repository |
 //! | `policy` | the keys about the policy, and the tables that replace some of its own |
+//! | `verification` | the keys about verifying chains of trust |
 //! | `typed` | the result |
 //! | `settings` | the effective values with their origin, for showing |
 //! | `script_config` | what the script's own configuration must have in common with the worker's |
-//! | `unsupported` | what this version must refuse to start with |
 //! | `problem` | findings as facts |
 
 mod attestation;
@@ -45,7 +45,7 @@ mod settings;
 mod spots;
 mod tree;
 mod typed;
-mod unsupported;
+mod verification;
 
 pub use attestation::{AttestationConfig, OpenPgpKeyFiles, SignatureScheme, SigningKeyFiles};
 pub use credentials::CredentialsConfig;
@@ -61,3 +61,4 @@ pub use products::PRODUCTS;
 pub use script_config::compare as compare_script_config;
 pub use settings::Setting;
 pub use typed::{ArtifactStorage, Config, FirstSignal, Trial, TrialFile};
+pub use verification::{BundlePlace, CLASSIC_HOPS, VerificationConfig};

@@ -12,6 +12,7 @@ use super::attestation::AttestationConfig;
 use super::keyrings::KeyringsConfig;
 use super::keys::Generation;
 use super::policy::PolicyConfig;
+use super::verification::VerificationConfig;
 
 /// The signal that asks a script to end (configuration key `kill_first_signal`; worker.md W10).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -106,6 +107,8 @@ pub struct Config {
     pub verify_chain_of_trust: bool,
     /// Which policy is used, and what is replaced in it.
     pub policy: PolicyConfig,
+    /// How chains of trust are verified.
+    pub verification: VerificationConfig,
     /// Keyrings and the key repository.
     pub keyrings: KeyringsConfig,
     /// How long a shutdown may take for upload and report.

@@ -13,14 +13,16 @@ pub struct Budgets {
     pub links: usize,
     /// The most bytes of artifacts, documents and answers, all together. More of them is a verdict: `limit`.
     pub bytes: u64,
+    /// How many questions are open at the same time; each artifact is one.
+    pub at_once: usize,
     /// How long evidence may be gathered. What takes longer has no verdict: it is unavailable.
     pub time: Duration,
 }
 
 impl Default for Budgets {
-    /// 1000 links, 64 GiB, an hour.
+    /// 1000 links, 64 GiB, 8 questions at once, an hour.
     fn default() -> Self {
-        Self { links: 1000, bytes: 64 * GIB, time: Duration::from_secs(3600) }
+        Self { links: 1000, bytes: 64 * GIB, at_once: 8, time: Duration::from_secs(3600) }
     }
 }
 

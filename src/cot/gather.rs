@@ -11,8 +11,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// Questions that are open at the same time.
-const AT_ONCE: usize = 8;
 /// More levels than any chain within its limits has.
 const MOST_ROUNDS: usize = 200;
 
@@ -100,7 +98,7 @@ async fn gather(
                     Err(source) => Err(GatherError::Source { need: Box::new(need), source }),
                 }
             })
-            .buffer_unordered(AT_ONCE);
+            .buffer_unordered(case.budgets.at_once.max(1));
         while let Some(result) = answers.next().await {
             let (need, answer) = result?;
             progress(&need);

@@ -9,11 +9,14 @@ use crate::taskcluster::download::Download;
 use crate::taskcluster::error::ApiError;
 use crate::taskcluster::transfer::TransferError;
 use bytes::Bytes;
-use scriptworker_core::cot::evidence::StoredArtifact;
-use scriptworker_core::cot::judge::VerifiedTask;
+use scriptworker_core::cot::evidence::{Answer, Evidence, StoredArtifact};
+use scriptworker_core::cot::judge::{Report, VerifiedTask};
+use scriptworker_core::cot::need::Need;
 use scriptworker_core::ids::{ArtifactName, RunKey};
+use scriptworker_core::json::format_json;
+use scriptworker_core::upstream_path::UpstreamPath;
 use sha2::{Digest as _, Sha256, Sha512};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -156,6 +159,44 @@ impl Staging {
         self.discard()
     }
 
+    /// Writes the documents of the links beside their artifacts, as scripts of both generations find them: the
+    /// definition as `cot/TASKID/task.json`, attestations and what was read of parents under their names (artifacts.md
+    /// 6). Only for a verified task, and after [`Self::hand_over`]. Blocks.
+    ///
+    /// # Errors
+    /// When the disk does not do as it is told; nothing is to be used then.
+    pub fn lay_out(&self, report: &Report, evidence: &Evidence) -> io::Result<()> {
+        let links: BTreeSet<_> = report.links.iter().map(|link| &link.name.task_id).collect();
+        for (need, answer) in evidence.iter() {
+            let (Some(task), Answer::Present(bytes)) =
+                (need.task().filter(|task| links.contains(task)), answer)
+            else {
+                continue;
+            };
+            let dir = self.root.join("cot").join(task.as_str());
+            match need {
+                Need::Task { .. } => {
+                    let definition: serde_json::Value = serde_json::from_slice(bytes)?;
+                    lay(&dir.join("task.json"), format_json(&definition).as_bytes())?;
+                }
+                Need::Document { name, .. } => {
+                    // a name that is no path below the directory is nothing that a script could ask for
+                    if let Ok(path) = UpstreamPath::parse(name.as_str()) {
+                        lay(&dir.join(path.as_str()), bytes)?;
+                    }
+                }
+                Need::Status { .. }
+                | Need::Artifact { .. }
+                | Need::Listing { .. }
+                | Need::TreeFile { .. }
+                | Need::Pushlog { .. }
+                | Need::Projects
+                | Need::GitHub { .. } => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Removes what was not verified. Blocks.
     ///
     /// # Errors
@@ -183,6 +224,17 @@ impl Staging {
     fn files(&self) -> std::sync::MutexGuard<'_, BTreeMap<(RunKey, ArtifactName), PathBuf>> {
         // a map is whole after every step, whoever panicked while it was held
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A document in its place, unless the same was handed over as an artifact.
+fn lay(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        Purpose::Other.create_dir_all(parent)?;
+    }
+    match Purpose::Other.create_new(path, MODE) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made?.write_all(bytes),
     }
 }
 

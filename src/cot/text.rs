@@ -1,5 +1,5 @@
 //! The verdict in words, for the terminal and for `chain_of_trust.log`: first the one line that matters, then each link
-//! with its rules. Everything foreign is escaped.
+//! with its rules, everything foreign escaped; and as a document.
 
 use crate::telemetry::escaped;
 use scriptworker_core::cot::bundle::{Recorded, taken_as_recorded};
@@ -7,6 +7,7 @@ use scriptworker_core::cot::evidence::Evidence;
 use scriptworker_core::cot::finding::Finding;
 use scriptworker_core::cot::judge::{LinkReport, Report, RuleReport};
 use scriptworker_core::ids::TaskId;
+use serde_json::{Value, json};
 
 /// What was judged, and how much is to be said about it.
 pub struct Words<'a> {
@@ -51,6 +52,24 @@ impl Words<'_> {
             lines.extend(taken_as_recorded(evidence).map(|need| format!("  {need}")));
         }
         lines.iter().map(|line| escaped(line)).collect()
+    }
+
+    /// The verdict as a document; the refusal of a task that cannot be read itself is a finding.
+    pub fn document(&self, verdict: Result<&Report, &Finding>) -> Value {
+        let mut shown = match verdict {
+            Ok(report) => serde_json::to_value(report).unwrap_or_default(),
+            Err(finding) => json!({"verified": false, "taskId": self.task_id, "finding": finding}),
+        };
+        if let Some(members) = shown.as_object_mut() {
+            members.insert("taskType".to_owned(), json!(self.task_type));
+            members.insert("product".to_owned(), json!(self.product));
+            members.insert("signaturesChecked".to_owned(), json!(self.check_signatures));
+            if let Some((recorded, evidence)) = self.recorded {
+                let answers: Vec<_> = taken_as_recorded(evidence).collect();
+                members.insert("takenAsRecorded".to_owned(), json!({"by": recorded, "answers": answers}));
+            }
+        }
+        shown
     }
 
     /// The refusal of a task that cannot be read itself.

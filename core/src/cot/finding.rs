@@ -2,7 +2,7 @@
 
 use super::reason::Reason;
 use crate::ids::TaskId;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::fmt;
 
 macro_rules! rules {
@@ -56,8 +56,8 @@ rules! {
 }
 
 /// Which link of the chain: the path of types from the verified task to it, and its id.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct LinkName {
     /// Such as `signing:build:parent`.
     pub name: String,

@@ -1,6 +1,5 @@
 //! What is known about one run once it is over.
 
-use crate::cot::finding::LinkName;
 use crate::cot::policy::PolicyId;
 use crate::cot::reason::Reason;
 use crate::digest::Digest;
@@ -67,9 +66,9 @@ pub struct VerdictRecord {
     /// Why it refuses: the reason of the first finding.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
-    /// The link that this is about.
+    /// The link that this is about: what it is in the chain, and its task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub link: Option<LinkName>,
+    pub link: Option<String>,
     /// The policy that it rests on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicyId>,

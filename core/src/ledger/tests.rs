@@ -1,5 +1,4 @@
 use super::*;
-use crate::cot::finding::LinkName;
 use crate::cot::policy::PolicyId;
 use crate::cot::reason::Reason;
 use crate::digest::Digest;
@@ -17,7 +16,7 @@ fn run(number: u64) -> RunRecord {
     phases.add(Phase::Running { stop: Some(StopCause::TimeLimit) }, number);
     let millis = i64::try_from(number).unwrap();
     RunRecord {
-        task_id: task.clone(),
+        task_id: task,
         run_id: RunId::new(number % 3).unwrap(),
         task_queue_id: TaskQueueId::parse("provisioner/signing").unwrap(),
         worker_group: WorkerGroup::parse("group").unwrap(),
@@ -28,7 +27,7 @@ fn run(number: u64) -> RunRecord {
         phases,
         verdict: (number % 2 == 0).then(|| VerdictRecord {
             reason: Some(Reason::GraphMismatch),
-            link: Some(LinkName { name: "signing:build \"é\"".to_owned(), task_id: task }),
+            link: Some("signing:build \"é\"".to_owned()),
             policy: Some(PolicyId {
                 name: "classic".to_owned(),
                 serial: 3,
@@ -98,7 +97,7 @@ fn a_line_reads_in_the_field_s_own_words() {
          \"taskQueueId\":\"provisioner/signing\",\"workerGroup\":\"group\",\"workerId\":\"signing-1\",\
          \"definition\":\"sha256:{}\",\"claimedAt\":\"2026-09-21T14:13:20.000Z\",\"endedAt\":\"2026-09-21T14:13:30.000Z\",\
          \"phases\":{{\"running\":900}},\"verdict\":{{\"verdict\":\"refused\",\"reason\":\"graph-mismatch\",\
-         \"link\":{{\"name\":\"signing:build \\\"é\\\"\",\"taskId\":\"Ypg6xKhKRU-pnkwylNQrMw\"}},\
+         \"link\":\"signing:build \\\"é\\\"\",\
          \"policy\":{{\"name\":\"classic\",\"serial\":3,\"sha256\":\"{}\"}},\"bundle\":\"sha256:{}\"}},\
          \"script\":{{\"exited\":{{\"status\":\"failure\",\"byItself\":true}}}},\"status\":\"failure\",\
          \"resolution\":{{\"resolved\":\"failed\"}},\"clean\":true,\"by\":\"scriptworker 1.0.0\"}}",

@@ -1,10 +1,12 @@
 //! What is written down about a run: gathered while it is in hand, noted in the ledger when it is over or left behind.
 
 use super::Supervisor;
+use crate::actors::cot_verifier::Summary;
 use crate::process::boot_now;
-use scriptworker_core::digest::Digest;
+use scriptworker_core::cot::reason::Reason;
+use scriptworker_core::digest::{Digest, HashAlgorithm};
 use scriptworker_core::ledger::{PhaseTimes, RunRecord, VerdictRecord};
-use scriptworker_core::run::{Event, Outcome, Phase, Resolution, ScriptEnd};
+use scriptworker_core::run::{Event, Outcome, Phase, Resolution, ScriptEnd, Verdict};
 use scriptworker_core::time::{BootMillis, UnixMillis};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
@@ -29,6 +31,21 @@ impl Record {
     /// changes nothing here either.
     pub(super) fn take(&mut self, event: &Event, before: Phase, after: Phase) {
         self.take_at(boot_now(), event, before, after);
+    }
+
+    /// The chain of trust was judged, in this phase.
+    pub(super) fn judged(&mut self, phase: Phase, verdict: Verdict, summary: Summary) {
+        if let Phase::Verifying { .. } = phase {
+            let Summary { policy, reason, bundle } = summary;
+            let (reason, link) = reason.unzip();
+            self.verdict = Some(VerdictRecord {
+                verdict,
+                reason: reason.and_then(Reason::from_code),
+                link,
+                policy,
+                bundle: bundle.and_then(|digits| Digest::parse(HashAlgorithm::Sha256, &digits).ok()),
+            });
+        }
     }
 
     fn take_at(&mut self, now: BootMillis, event: &Event, before: Phase, after: Phase) {
@@ -89,7 +106,7 @@ impl Supervisor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use scriptworker_core::run::{StopCause, TaskStatus, Verdict};
+    use scriptworker_core::run::{StopCause, TaskStatus};
 
     #[test]
     fn what_happened_is_kept_with_the_time_in_each_phase() {
@@ -117,5 +134,28 @@ mod tests {
         assert_eq!((record.phases, record.since), (phases, BootMillis(350)));
         assert_eq!(record.script, Some(exit));
         assert_eq!(record.verdict, Some(VerdictRecord::new(Verdict::Verified)));
+    }
+
+    #[test]
+    fn what_is_known_of_a_verdict_is_kept_whole() {
+        let digest = Digest::Sha256([5; 32]);
+        let summary = || Summary {
+            policy: None,
+            reason: Some((Reason::GraphMismatch.code(), "signing:build Ypg6xKhKRU-pnkwylNQrMw".to_owned())),
+            bundle: Some(digest.digits()),
+        };
+        let mut record = Record::new(BootMillis(0));
+        let verifying = Phase::Verifying { stopping: false };
+        record.judged(Phase::Cleaning, Verdict::Refused, summary());
+        assert_eq!(record.verdict, None, "it comes too late");
+        record.judged(verifying, Verdict::Refused, summary());
+        record.take(&Event::Verdict(Verdict::Refused), verifying, Phase::Uploading { aborting: false });
+        let expected = VerdictRecord {
+            reason: Some(Reason::GraphMismatch),
+            link: Some("signing:build Ypg6xKhKRU-pnkwylNQrMw".to_owned()),
+            bundle: Some(digest),
+            ..VerdictRecord::new(Verdict::Refused)
+        };
+        assert_eq!(record.verdict, Some(expected));
     }
 }

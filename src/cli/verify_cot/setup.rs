@@ -1,13 +1,12 @@
 //! Policy, keys and addresses: those of a configuration, or what is built in.
 
 use super::Options;
-use crate::config::{self, BuiltIn, Config, Environment, Inspection, PolicyConfig, find_key};
+use crate::config::{self, BuiltIn, CLASSIC_HOPS, Config, Environment, Inspection, PolicyConfig, find_key};
 use crate::cot::policies::{self, LoadedPolicy, PolicyLoadError};
 use crate::cot::sources::SourceSettings;
 use crate::keyrings::{Store, StoreError};
 use crate::taskcluster::{InvalidUrl, RootUrl};
-use scriptworker_core::cot::keys::{Form, Implementation};
-use scriptworker_core::cot::policy::Policy;
+use scriptworker_core::cot::keys::Implementation;
 use scriptworker_core::cot::role::RuleSet;
 use scriptworker_core::openpgp::Keyring;
 use scriptworker_core::secret::Secret;
@@ -72,7 +71,7 @@ impl Setup {
         let source = config.map_or(&built_in_policy, |config| &config.policy);
         let product = product.or(source.product.as_deref()).unwrap_or(DEFAULT_PRODUCT);
         let policy = policies::load(source, Some(product), None, super::now())?;
-        let keyrings = match options.verify_sigs && takes_openpgp(&policy.policy) {
+        let keyrings = match options.verify_sigs && policy.takes_openpgp() {
             true => keyrings(config)?,
             false => BTreeMap::new(),
         };
@@ -84,12 +83,16 @@ impl Setup {
             .or_else(|| text("taskcluster_root_url").map(str::to_owned))
             .unwrap_or_else(|| built_in("taskcluster_root_url"));
         let number = inspection.and_then(|inspection| inspection.number("max_chain_length"));
+        let hops = match policy.policy.rules {
+            RuleSet::Classic => CLASSIC_HOPS,
+            RuleSet::Current => number.and_then(|hops| usize::try_from(hops).ok()).unwrap_or(20),
+        };
         let token = inspection.and_then(Inspection::github_token).cloned();
         Ok(Self {
             policy,
             keyrings,
             check_signatures: options.verify_sigs,
-            hops: number.and_then(|hops| usize::try_from(hops).ok()).unwrap_or(20),
+            hops,
             root_url: RootUrl::parse(&root_url)?,
             sources: SourceSettings {
                 pushlog_url: text("pushlog_url").map_or_else(|| built_in("pushlog_url"), str::to_owned),
@@ -110,7 +113,9 @@ fn inspect(file: &Path) -> Result<Inspection, SetupError> {
     let environment = Environment::of_process().map_err(SetupError::CurrentDirectory)?;
     let inspection = config::inspect(Some(file), &environment);
     let of_a_worker = |problem: &config::ConfigProblem| {
-        problem.key == "credentials" || problem.rule == config::Rule::NoSigningKey || problem.rule.is_a_note()
+        matches!(problem.key.as_str(), "credentials" | "cot_job_type")
+            || problem.rule == config::Rule::NoSigningKey
+            || problem.rule.is_a_note()
     };
     let problems: Vec<_> =
         inspection.problems.iter().filter(|problem| !of_a_worker(problem)).cloned().collect();
@@ -119,11 +124,6 @@ fn inspect(file: &Path) -> Result<Inspection, SetupError> {
         Some(_) => Err(SetupError::Config(problems)),
         None => Err(SetupError::Config(inspection.problems)),
     }
-}
-
-/// Whether OpenPGP keys are needed to judge by a policy.
-fn takes_openpgp(policy: &Policy) -> bool {
-    policy.attestations.values().flatten().any(|accepted| accepted.form == Form::OpenPgp)
 }
 
 fn keyrings(config: Option<&Config>) -> Result<BTreeMap<Implementation, Keyring>, SetupError> {

@@ -2,20 +2,23 @@
 
 use super::{Judged, Options, Verdict};
 use crate::cot::text::Words;
-use scriptworker_core::cot::bundle::taken_as_recorded;
-use scriptworker_core::cot::finding::Finding;
-use scriptworker_core::cot::judge::{Judgement, Report};
+use scriptworker_core::cot::judge::Judgement;
 use scriptworker_core::json::format_json;
-use serde_json::{Value, json};
 use std::io::{self, Write};
 
 /// Prints it. A reader that has seen enough and closed the pipe is no reason to fail.
 pub(super) fn show(options: &Options, verdict: &Verdict) -> io::Result<()> {
-    if matches!(&verdict.judgement, Judged::Chain(Judgement::Incomplete(_))) {
-        return Ok(());
-    }
-    let mut lines =
-        if options.json { vec![format_json(&as_json(verdict))] } else { as_text(options, verdict) };
+    let words = words(options, verdict);
+    let shown = match &verdict.judgement {
+        Judged::Chain(Judgement::Verified(_, report) | Judgement::Refused(report)) => Ok(report),
+        Judged::NoTask(finding) => Err(finding),
+        Judged::Chain(Judgement::Incomplete(_)) => return Ok(()),
+    };
+    let mut lines = match (options.json, shown) {
+        (true, shown) => vec![format_json(&words.document(shown))],
+        (false, Ok(report)) => words.verdict(report),
+        (false, Err(finding)) => vec![words.no_task(finding)],
+    };
     lines.push(String::new());
     match io::stdout().lock().write_all(lines.join("\n").as_bytes()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -23,44 +26,14 @@ pub(super) fn show(options: &Options, verdict: &Verdict) -> io::Result<()> {
     }
 }
 
-fn report(verdict: &Verdict) -> Result<&Report, Option<&Finding>> {
-    match &verdict.judgement {
-        Judged::Chain(Judgement::Verified(_, report) | Judgement::Refused(report)) => Ok(report),
-        Judged::Chain(Judgement::Incomplete(_)) => Err(None),
-        Judged::NoTask(finding) => Err(Some(finding)),
-    }
-}
-
-fn as_json(verdict: &Verdict) -> Value {
+fn words<'a>(options: &Options, verdict: &'a Verdict) -> Words<'a> {
     let case = &verdict.case;
-    let mut shown = match report(verdict) {
-        Ok(report) => serde_json::to_value(report).unwrap_or_default(),
-        Err(finding) => json!({"verified": false, "taskId": case.task_id, "finding": finding}),
-    };
-    if let Some(members) = shown.as_object_mut() {
-        members.insert("taskType".to_owned(), json!(case.task_type));
-        members.insert("product".to_owned(), json!(case.product));
-        members.insert("signaturesChecked".to_owned(), json!(case.check_signatures));
-        if let Some(recorded) = &verdict.offline {
-            let answers: Vec<_> = taken_as_recorded(&verdict.evidence).collect();
-            members.insert("takenAsRecorded".to_owned(), json!({"by": recorded, "answers": answers}));
-        }
-    }
-    shown
-}
-
-fn as_text(options: &Options, verdict: &Verdict) -> Vec<String> {
-    let case = &verdict.case;
-    let words = Words {
+    Words {
         task_id: &case.task_id,
         task_type: &case.task_type,
         product: &case.product,
         check_signatures: case.check_signatures,
         verbose: options.verbose,
         recorded: verdict.offline.as_ref().map(|recorded| (recorded, &verdict.evidence)),
-    };
-    match report(verdict) {
-        Ok(report) => words.verdict(report),
-        Err(finding) => finding.map(|finding| words.no_task(finding)).into_iter().collect(),
     }
 }

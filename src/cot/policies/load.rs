@@ -3,6 +3,7 @@
 use super::record::RecordError;
 use crate::config::PolicyConfig;
 use crate::key_files::{self, KeyFileError};
+use scriptworker_core::cot::keys::Form;
 use scriptworker_core::cot::policy::{
     CLASSIC, CURRENT, Lint, LintLevel, Policy, PolicyError, PolicyProblem, PolicySuccession, Product,
 };
@@ -36,6 +37,14 @@ pub struct LoadedPolicy {
     pub origin: Origin,
     /// Warnings and notes about it.
     pub lints: Vec<Lint>,
+}
+
+impl LoadedPolicy {
+    /// Whether any worker implementation's attestations may be clear-signed, so that keyrings matter.
+    pub fn takes_openpgp(&self) -> bool {
+        let accepted = self.policy.attestations.values().flatten();
+        accepted.into_iter().any(|accepted| accepted.form == Form::OpenPgp)
+    }
 }
 
 /// One reason why a policy cannot be used.
