@@ -48,9 +48,9 @@ enum LedgerError {
     #[error("expected a regular file")]
     NotAFile,
     #[error("{0}; it is left as it is, and lines are written again when it was moved away")]
-    Foreign(#[from] TailError),
+    Foreign(#[from] Box<TailError>),
     #[error("{0}")]
-    Line(#[from] LineError),
+    Line(#[from] Box<LineError>),
     #[error("only {written} of {length} bytes found room")]
     Short { written: usize, length: usize },
 }
@@ -159,7 +159,7 @@ impl Book {
         }
         let before = self.head.or(tail.head).unwrap_or(Head::START);
         let (task, run) = (record.task_id.clone(), record.run_id);
-        let (line, head) = Entry::after(before, tail.torn, record).write()?;
+        let (line, head) = Entry::after(before, tail.torn, record).write().map_err(Box::new)?;
         append(&mut file, &format!("{}{line}\n", if tail.open { "\n" } else { "" }))?;
         self.head = Some(head);
         tracing::info!(%task, %run, sequence = head.sequence, head = %head.digest, "the run is in the ledger");
@@ -191,7 +191,7 @@ fn end_of(file: &File) -> Result<Tail, LedgerError> {
     let from = metadata.len().saturating_sub(Tail::BYTES);
     let mut bytes = vec![0; usize::try_from(metadata.len().saturating_sub(from)).unwrap_or(0)];
     file.read_exact_at(&mut bytes, from)?;
-    Ok(Tail::of(&bytes, from == 0)?)
+    Ok(Tail::of(&bytes, from == 0).map_err(Box::new)?)
 }
 
 #[cfg(test)]

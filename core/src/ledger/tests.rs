@@ -25,7 +25,7 @@ fn run(number: u64) -> RunRecord {
         claimed_at: UnixMillis(1_790_000_000_000 + millis),
         ended_at: UnixMillis(1_790_000_010_000 + millis),
         phases,
-        verdict: (number % 2 == 0).then(|| VerdictRecord {
+        verdict: number.is_multiple_of(2).then(|| VerdictRecord {
             reason: Some(Reason::GraphMismatch),
             link: Some("signing:build \"é\"".to_owned()),
             policy: Some(PolicyId {
