@@ -98,6 +98,7 @@ fn a_torn_line_is_left_and_stepped_over() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "tests make links of their own")]
 fn a_file_of_somebody_else_is_not_touched_and_no_line_is_lost() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("runs.jsonl");
