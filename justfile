@@ -48,6 +48,11 @@ fuzz seconds="600":
             -max_total_time={{ seconds }} -print_final_stats=1 || exit 1; \
     done
 
+# Whether the tests notice when deciding code changes: hours at first, but it goes on where it was stopped. It needs
+# cargo-mutants; what is known goes into docs/mutation-report.md.
+mutants *arguments:
+    .ci/mutants full {{ arguments }}
+
 # The documentation, without warnings.
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace --locked

@@ -4,6 +4,7 @@ pub mod actors;
 pub mod artifacts;
 pub mod cli;
 pub mod config;
+pub mod cot;
 pub mod embedded_queue;
 pub mod fsio;
 pub mod key_files;

@@ -13,9 +13,11 @@ mod place;
 use ::log as log_crate;
 use place::{BASE, CANARY, Place, summary, with, without};
 use scriptworker::config::{
-    ArtifactStorage, ConfigProblem, DEFAULT_FILE, FirstSignal, Generation, KEYS, Loaded, Rule, State, load,
+    ArtifactStorage, BuiltIn, ConfigProblem, DEFAULT_FILE, FirstSignal, Generation, KEYS, Loaded, Rule,
+    State, load,
 };
 use scriptworker::telemetry::log::{self, Rotation};
+use scriptworker_core::cot::policy::OVERRIDABLE;
 use scriptworker_core::run::{ScriptExit, TaskStatus};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -327,9 +329,12 @@ fn the_templates_load_once_they_are_filled_in() {
 fn the_template_shows_every_key_that_acts_with_its_default() {
     let text = template("scriptworker.yaml");
     let shown: BTreeMap<String, serde_json::Value> = serde_yaml_ng::from_str(&text).unwrap();
+    // a table of the policy replaces the policy's own wherever it stands
+    let is_table = |name: &str, default| default == BuiltIn::Policy || OVERRIDABLE.contains(&name);
     let acting: BTreeSet<&str> = KEYS
         .iter()
         .filter(|spec| spec.state == State::Acts && spec.generation != Generation::Classic)
+        .filter(|spec| !is_table(spec.name, spec.default))
         .map(|spec| spec.name)
         .collect();
     let missing: Vec<&&str> = acting.iter().filter(|name| !shown.contains_key(**name)).collect();
@@ -342,8 +347,8 @@ fn the_template_shows_every_key_that_acts_with_its_default() {
         .load(
             "work_dir: /tmp/scriptworker/work\nartifact_dir: /tmp/scriptworker/artifacts\n\
              task_log_dir: /tmp/scriptworker/artifacts/public/logs\nlog_dir: /tmp/scriptworker/logs\n\
-             ed25519_private_key_path: /etc/scriptworker/ed25519_private_key\n\
-             credentials: {clientId: x, accessToken: y}\n",
+             ed25519_private_key_path: /etc/scriptworker/ed25519_private_key\ncot_job_type: scriptworker\n\
+             credentials: {clientId: x, accessToken: y}\ncot_product: firefox\n",
         )
         .unwrap()
         .config;

@@ -41,7 +41,6 @@ fn generation(generation: Generation) -> &'static str {
 fn state(state: State) -> String {
     match state {
         State::Acts => "acts".to_owned(),
-        State::Later => "checked, off".to_owned(),
         State::Gone(reason) => format!("no effect: {reason}"),
     }
 }

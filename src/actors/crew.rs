@@ -2,12 +2,14 @@
 //! `actix::Supervisor` cannot mend is started anew from here.
 
 use super::claimer::{Claimer, Identity};
+use super::cot_verifier::CotVerifier;
 use super::credential_refresher::CredentialRefresher;
 use super::keyring_manager::KeyringManager;
 use super::reclaimer::Reclaimer;
 use super::script_runner::ScriptRunner;
 use super::uploader::Uploader;
 use crate::config::Config;
+use crate::cot::policies::PolicyStore;
 use crate::keyrings::Published;
 use crate::messages::{Member, Notice, Post, Staff};
 use crate::signing::Attester;
@@ -34,6 +36,8 @@ pub struct Crew {
     pub attester: Arc<Attester>,
     /// How HTTP clients are made: one per thread.
     pub http: HttpConfig,
+    /// The policy in use, when chains of trust are verified.
+    pub policies: Option<Arc<PolicyStore>>,
     /// The keyrings in force; nobody fills it when none are kept.
     pub keyrings: Arc<Published>,
 }
@@ -50,6 +54,8 @@ pub struct Team {
     pub runner: Member<ScriptRunner>,
     /// Uploads.
     pub uploader: Member<Uploader>,
+    /// Verifies chains of trust; nobody does when none are verified.
+    pub verifier: Option<Member<CotVerifier>>,
     /// Keeps keyrings current; nobody does when none are kept.
     pub keyring_manager: Option<Member<KeyringManager>>,
 }
@@ -63,6 +69,7 @@ impl Crew {
             refresher: self.refresher(supervisor(CredentialRefresher::NAME)),
             runner: self.runner(supervisor(ScriptRunner::NAME)),
             uploader: self.uploader(supervisor(Uploader::NAME)),
+            verifier: self.verifier(supervisor(CotVerifier::NAME)),
             keyring_manager: self.keyring_manager(),
         }
     }
@@ -82,8 +89,7 @@ impl Crew {
             }
             run::Actor::ScriptRunner => team.runner = self.runner(supervisor(ScriptRunner::NAME)),
             run::Actor::Uploader => team.uploader = self.uploader(supervisor(Uploader::NAME)),
-            // not in this crew
-            run::Actor::CotVerifier => {}
+            run::Actor::CotVerifier => team.verifier = self.verifier(supervisor(CotVerifier::NAME)),
         }
     }
 
@@ -91,6 +97,15 @@ impl Crew {
     pub fn keyring_manager(&self) -> Option<Member<KeyringManager>> {
         let (config, published) = (Arc::clone(&self.config), Arc::clone(&self.keyrings));
         config.keeps_keyrings().then(|| start(&self.work, move || KeyringManager::new(config, published)))
+    }
+
+    fn verifier(&self, post: Post<Notice>) -> Option<Member<CotVerifier>> {
+        let policies = Arc::clone(self.policies.as_ref()?);
+        let (config, keyrings) = (Arc::clone(&self.config), Arc::clone(&self.keyrings));
+        let (http, root_url, auth) = (self.http.clone(), self.root_url.clone(), self.auth.clone());
+        Some(start(&self.work, move || {
+            CotVerifier::new(post, config, policies, keyrings, client(http), root_url, auth)
+        }))
     }
 
     fn claimer(&self, post: Post<Notice>) -> Member<Claimer> {

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //!                       Supervisor ── feeds events to the run's state machine, carries out its effects
-//!        ┌─────────────┬────┴───────┬──────────────┬─────────────────────┐
-//!     Claimer     ScriptRunner   Uploader      Reclaimer      CredentialRefresher
-//!     (thread `work`)                          (thread `heartbeat`, with the Supervisor)
+//!        ┌─────────────┬────────────┬───┴────────┬──────────────┬─────────────────────┐
+//!     Claimer     CotVerifier  ScriptRunner  Uploader      Reclaimer      CredentialRefresher
+//!     (thread `work`)                                      (thread `heartbeat`, with the Supervisor)
 //! ```
 //!
 //! | file | responsibility |
@@ -13,16 +13,15 @@
 //! | [`claimer`] | asks the queue for work, tells it how a run ended |
 //! | [`reclaimer`] | renews the claim |
 //! | [`credential_refresher`] | puts renewed credentials in use |
+//! | [`cot_verifier`] | the chain of trust of the run in hand, when chains are verified |
 //! | [`script_runner`] | the work directory and the script in it |
 //! | [`uploader`] | the artifacts |
 //! | [`keyring_manager`] | the keyrings of other workers, when there are any |
 //! | [`crew`] | how actors are started, and started anew |
 //! | [`run_credentials`] | the credentials of the run in hand, shared by all |
-//!
-//! The chain-of-trust verifier joins this row when it exists; the state machine already has its place
-//! (`Effect::Verify`).
 
 pub mod claimer;
+pub mod cot_verifier;
 pub mod credential_refresher;
 pub mod crew;
 pub mod keyring_manager;

@@ -240,7 +240,12 @@ impl Receive<Prepare> for ScriptRunner {
 
 impl Receive<StartScript> for ScriptRunner {
     fn receive(&mut self, message: StartScript, _: &mut Context<Self>) -> Work<Self> {
-        let StartScript { key, limit_ms, claim_end, credentials, whereabouts } = message;
+        let StartScript { key, limit_ms, claim_end, clearance, credentials, whereabouts } = message;
+        if self.config.verify_chain_of_trust && !clearance.covers(&key) {
+            tracing::error!(run = %key, "the script is not started: nothing proves where its task comes from");
+            self.tell(&key, Event::ScriptEnded(ScriptEnd::NotStarted));
+            return None;
+        }
         whereabouts.starting();
         let setup = Setup {
             config: Arc::clone(&self.config),

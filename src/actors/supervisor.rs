@@ -1,11 +1,13 @@
 //! Feeds what happens to the run's state machine and carries out what it decides. The only actor that knows others.
 
+mod chain;
 mod falls;
 mod returns;
 
 use self::falls::log_loss;
 use self::returns::Returns;
 use super::RunCredentials;
+use super::cot_verifier::Clearance;
 use super::crew::{Crew, Team};
 use super::script_runner::Whereabouts;
 use crate::messages::claims::{SendReport, StopClaiming, TakeWork};
@@ -20,9 +22,7 @@ use crate::process::boot_now;
 use actix::{Actor, AsyncContext, Context, Supervised};
 use scriptworker_core::ids::RunKey;
 use scriptworker_core::run::lifecycle::{EXIT_RUN_LEFT, Life, LifeEffect, Lifecycle};
-use scriptworker_core::run::{
-    self, Admission, Effect, Event, Outcome, Phase, Policy, Resolution, Run, Verdict,
-};
+use scriptworker_core::run::{self, Admission, Effect, Event, Outcome, Phase, Policy, Resolution, Run};
 use scriptworker_core::task::{MalformedTask, TaskTerms};
 use scriptworker_core::time::BootMillis;
 use std::sync::Arc;
@@ -55,6 +55,7 @@ struct Hand {
     newest: Renewal,
     credentials: Arc<RunCredentials>,
     whereabouts: Arc<Whereabouts>,
+    clearance: Clearance,
 }
 
 impl Supervisor {
@@ -163,7 +164,7 @@ impl Supervisor {
         };
         self.live(Life::RunBegan, ctx);
         let policy = Policy {
-            verify: false,
+            verify: self.crew.config.verify_chain_of_trust,
             attest: true,
             attest_time_outs: self.crew.attester.attests_time_outs(),
             timeout_status: self.crew.config.task_max_timeout_status,
@@ -180,6 +181,7 @@ impl Supervisor {
             newest,
             credentials,
             whereabouts: Arc::default(),
+            clearance: Clearance::None,
         });
         self.carry_out(effects, ctx);
         if gives_back {
@@ -239,10 +241,10 @@ impl Supervisor {
                 (run::Actor::ScriptRunner, team.runner.send(run, message))
             }
             Effect::StartScript => {
-                let limit_s = self.crew.config.task_max_timeout.as_secs();
-                let limit_ms = hand.terms.as_ref().map_or(0, |terms| terms.limit_ms(limit_s));
+                let limit_ms = self.limit_ms(hand);
                 let claim_end = credentials.end();
-                let message = StartScript { key, limit_ms, claim_end, credentials, whereabouts };
+                let clearance = hand.clearance.clone();
+                let message = StartScript { key, limit_ms, claim_end, clearance, credentials, whereabouts };
                 (run::Actor::ScriptRunner, team.runner.send(run, message))
             }
             Effect::StopScript(cause) => (
@@ -289,13 +291,16 @@ impl Supervisor {
                 self.finish(&key, outcome, ctx);
                 return None;
             }
-            // refused in the configuration until the verifier exists; if it ever got here, nothing may run
-            Effect::Verify | Effect::AbortVerify => {
-                self.feed_soon(Event::Verdict(Verdict::Failed), ctx);
-                return None;
-            }
+            Effect::Verify => (run::Actor::CotVerifier, self.verify(hand, ctx)),
+            Effect::AbortVerify => (run::Actor::CotVerifier, team.abort_verification(&hand.key)),
         };
         sent.is_err().then_some(actor)
+    }
+
+    /// How long the script may run.
+    fn limit_ms(&self, hand: &Hand) -> u64 {
+        let limit_s = self.crew.config.task_max_timeout.as_secs();
+        hand.terms.as_ref().map_or(0, |terms| terms.limit_ms(limit_s))
     }
 
     fn feed_soon(&self, event: Event, ctx: &mut Context<Self>) {
@@ -358,13 +363,14 @@ impl Receive<Notice> for Supervisor {
             }
             Notice::GaveBack(..) => {}
             Notice::Life(life) => self.live(life, ctx),
-            Notice::Reload => self.reload(),
+            Notice::Reload => self.reload(ctx),
             Notice::Died(actor) => self.died(actor, ctx),
             Notice::Run(key, event) => {
                 if self.hand.as_ref().is_some_and(|hand| hand.key == key) {
                     self.feed(event, ctx);
                 }
             }
+            Notice::Judged(key, judged) => self.judged(&key, *judged, ctx),
             Notice::Renewed(key, renewal) => {
                 if let Some(hand) = self.hand.as_mut().filter(|hand| hand.key == key) {
                     let end = renewal.end;

@@ -4,6 +4,7 @@
 mod attest;
 
 use super::RunCredentials;
+use super::cot_verifier::VERIFICATION_LOG;
 use crate::artifacts::api::Deployment;
 use crate::artifacts::upload::{
     Storage, UploadError, UploadPlan, UploadReport, create_link, expires, upload_all,
@@ -116,23 +117,21 @@ async fn upload(
             return (UploadEnd::Failed(TaskStatus::InternalError), None);
         }
     };
-    let log = log_names(&config);
+    let log = task_log(&config, &listing);
     let plan = UploadPlan {
-        first: log.as_ref().map(|(log, _)| log.clone()).filter(|_| log_first),
+        first: log.as_ref().map(|log| log.name.clone()).filter(|_| log_first),
         ..plan(&config, algorithm, key.clone(), task_expires, claimed_at)
     };
     tracing::info!(run = %key, artifacts = listing.files.len(), refused = listing.refused.len(), "uploading");
     let report = upload_all(&deployment, listing, &plan, abort.clone(), &|_| {}).await;
     let mut end = meaning(&report);
     let stored = |name: &ArtifactName| report.uploaded.iter().any(|uploaded| uploaded.name == *name);
-    if let Some((log, link)) = &log
-        && end != UploadEnd::Aborted
-        && end != UploadEnd::ClaimLost
-        && config.live_log_link
-        && stored(log)
-        && !stored(link)
-    {
-        end = link_log(&deployment, &plan, link, log, abort, end).await;
+    if let Some(Log { name, links }) = log.filter(|log| stored(&log.name)) {
+        for link in links.iter().filter(|link| !stored(link)) {
+            if end != UploadEnd::Aborted && end != UploadEnd::ClaimLost {
+                end = link_log(&deployment, &plan, link, &name, abort.clone(), end).await;
+            }
+        }
     }
     (end, Some(attest::digests(report.uploaded, algorithm)))
 }
@@ -169,11 +168,27 @@ fn meaning(report: &UploadReport) -> UploadEnd {
     }
 }
 
-/// The names of the task's log and of the link to it; none when the log lies outside of the artifact directory.
-fn log_names(config: &Config) -> Option<(ArtifactName, ArtifactName)> {
+/// The text that people look for, and the names under which they look for it.
+struct Log {
+    name: ArtifactName,
+    links: Vec<ArtifactName>,
+}
+
+/// The script's log; of a run whose script never started, that of the verification, which is then found under the
+/// name of the other, too (artifacts.md 1). None when neither lies in the artifact directory.
+fn task_log(config: &Config, listing: &Listing) -> Option<Log> {
     let folder = config.task_log_dir.strip_prefix(&config.artifact_dir).ok()?;
-    let name = |file| ArtifactName::parse(folder.join(file).to_str()?).ok();
-    Some((name("live_backing.log")?, name("live.log")?))
+    let named = |file: &str| ArtifactName::parse(folder.join(file).to_str()?).ok();
+    let is_there = |name: &ArtifactName| listing.files.iter().any(|file| file.name() == name);
+    let live = || named("live.log").filter(|_| config.live_log_link);
+    let script = named("live_backing.log")?;
+    if is_there(&script) {
+        return Some(Log { name: script, links: live().into_iter().collect() });
+    }
+    let name = named(VERIFICATION_LOG).filter(is_there)?;
+    // that name is fixed, wherever logs are
+    let script = ArtifactName::parse("public/logs/live_backing.log").ok();
+    Some(Log { name, links: script.into_iter().chain(live()).collect() })
 }
 
 impl Actor for Uploader {

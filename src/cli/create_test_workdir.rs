@@ -230,7 +230,7 @@ enum FetchError {
 }
 
 /// Those of the environment; without them only what is public can be had.
-fn own_credentials() -> Option<Credentials> {
+pub(super) fn own_credentials() -> Option<Credentials> {
     let var = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     Some(Credentials {
         client_id: var("TASKCLUSTER_CLIENT_ID")?,

@@ -12,6 +12,7 @@ mod run;
 mod show_config;
 mod stored;
 mod try_task;
+mod verify_cot;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -56,6 +57,11 @@ enum Verb {
     Client(client::Client),
     /// Make the work directory of a task of a deployment, for trying a script by hand.
     CreateTestWorkdir(create_test_workdir::Options),
+    /// Verify the chain of trust of a task: that it descends from an allowed source tree.
+    VerifyCot(verify_cot::Options),
+    /// Render a template from stdin: what `verify-cot` starts, with limits.
+    #[command(name = crate::cot::renderer::VERB, hide = true)]
+    RenderTemplate,
     #[command(flatten)]
     Keys(keys::Verb),
 }
@@ -86,6 +92,8 @@ pub fn main() -> ExitCode {
         Some(Verb::RebuildKeyrings(options)) => rebuild_keyrings::rebuild_keyrings(&options),
         Some(Verb::Client(verb)) => client::client(&verb),
         Some(Verb::CreateTestWorkdir(options)) => create_test_workdir::create_test_workdir(&options),
+        Some(Verb::VerifyCot(options)) => verify_cot::verify_cot(&options),
+        Some(Verb::RenderTemplate) => crate::cot::renderer::main(),
         Some(Verb::Keys(verb)) => keys::run(&verb),
     }
 }

@@ -5,10 +5,11 @@ use std::ffi::OsString;
 use std::path::Path;
 
 /// The old commands, and the verbs that took their place.
-const OLD_NAMES: [(&str, &str); 4] = [
+const OLD_NAMES: [(&str, &str); 5] = [
     ("create_gpg_keys", "create-gpg-keys"),
     ("create_test_workdir", "create-test-workdir"),
     ("rebuild_gpg_homedirs", "rebuild-keyrings"),
+    ("verify_cot", "verify-cot"),
     ("verify_ed25519_signature", "verify-ed25519-signature"),
 ];
 

@@ -8,6 +8,7 @@ use crate::actors::crew::Crew;
 use crate::actors::script_runner::{DirectoryError, OccupyError, occupy, wipe};
 use crate::actors::supervisor::{EXIT_SOFTWARE, Supervisor};
 use crate::config::{self, Config, CredentialsConfig, Environment, Loaded};
+use crate::cot::policies::{PolicyLoadError, PolicyStore};
 use crate::messages::{Notice, Post};
 use crate::process::reap_orphans_as_init;
 use crate::signing::{Attester, CannotSign};
@@ -15,6 +16,7 @@ use crate::taskcluster::{Auth, Credentials, Http, HttpConfig, HttpError, Invalid
 use crate::telemetry::watchdog::{self, Act};
 use crate::telemetry::{self, LogHandle};
 use actix_rt::{Arbiter, System, SystemRunner};
+use scriptworker_core::cot::policy::PolicyId;
 use scriptworker_core::run;
 use scriptworker_core::time::UnixMillis;
 use std::io;
@@ -45,6 +47,10 @@ pub(super) enum StartError {
     Directory(#[from] DirectoryError),
     #[error("open what attestations are signed with:\n{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Keys(Vec<CannotSign>),
+    #[error("make the policy that chains of trust are judged by:\n{0}")]
+    Policy(#[from] PolicyLoadError),
+    #[error("judge chains of trust: {0}")]
+    TaskType(Box<UnknownTaskType>),
     #[error("listen to signals: {0}")]
     Signals(#[source] io::Error),
     #[error("start the watchdog: {0}")]
@@ -127,6 +133,7 @@ pub(super) fn serve(
     );
     // held until everything is over
     let _lock = occupy(&config)?;
+    let policies = policies(&config)?;
     // what an earlier life left there belongs to no run (worker.md 11)
     wipe(&config)?;
     let crew_config = Arc::new(config);
@@ -145,6 +152,7 @@ pub(super) fn serve(
             attester,
             auth: Auth::fixed(own_credentials(credentials)),
             http,
+            policies,
             keyrings: Arc::default(),
         };
         let (leave, left) = oneshot::channel();
@@ -161,6 +169,32 @@ pub(super) fn serve(
         tracing::info!(code, "scriptworker leaves");
     }
     code
+}
+
+/// The worker's own tasks are of a type that the policy does not know.
+#[derive(Debug, thiserror::Error)]
+#[error("cot_job_type: expected a task type of {policy} ({}), found {found:?}", known.join(", "))]
+pub(super) struct UnknownTaskType {
+    policy: PolicyId,
+    known: Vec<String>,
+    found: String,
+}
+
+/// The policy in use, if chains are to be judged by one.
+fn policies(config: &Config) -> Result<Option<Arc<PolicyStore>>, StartError> {
+    if !config.verify_chain_of_trust {
+        return Ok(None);
+    }
+    let now = UnixMillis(chrono::Utc::now().timestamp_millis());
+    let store = PolicyStore::open(config, now)?;
+    if let Ok(loaded) = store.current(now)
+        && !loaded.policy.task_types.contains_key(&config.verification.task_type)
+    {
+        let known = loaded.policy.task_types.keys().cloned().collect();
+        let (policy, found) = (loaded.policy.id.clone(), config.verification.task_type.clone());
+        return Err(StartError::TaskType(Box::new(UnknownTaskType { policy, known, found })));
+    }
+    Ok(Some(Arc::new(store)))
 }
 
 fn own_credentials(credentials: CredentialsConfig) -> Credentials {

@@ -5,14 +5,18 @@ use super::directories::{self, Directories, Place};
 use super::environment::Environment;
 use super::keyrings;
 use super::keys::Generation;
+use super::policy;
 use super::problem::{ConfigProblem, Rule};
 use super::spots::Spots;
 use super::tree::shorten;
 use super::typed::{ArtifactStorage, Config, FirstSignal};
+use super::verification;
 use crate::telemetry::{LineFormat, LineFormatError};
 use scriptworker_core::ids::{TaskQueueId, WorkerGroup, WorkerId};
 use scriptworker_core::run::{ExceptionReason, ExitCodes, TaskStatus};
+use scriptworker_core::secret::Secret;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -47,7 +51,18 @@ pub(super) struct Raw {
     log_dir: Option<String>,
     pub(super) sign_chain_of_trust: bool,
     pub(super) verify_chain_of_trust: bool,
-    cot_product: Option<String>,
+    pub(super) verify_cot_signature: bool,
+    pub(super) cot_job_type: String,
+    pub(super) cot_bundle: String,
+    pub(super) max_chain_length: usize,
+    pub(super) max_concurrent_downloads: usize,
+    pub(super) project_configuration_url: String,
+    pub(super) github_app_name: String,
+    pub(super) pushlog_url: String,
+    pub(super) source_mirrors: HashMap<String, config::Value>,
+    pub(super) cot_product: Option<String>,
+    pub(super) policy_path: Option<String>,
+    pub(super) policy_public_keys: Vec<String>,
     pub(super) chain_of_trust_hash_algorithm: String,
     pub(super) cot_schema_path: Option<String>,
     pub(super) cot_signature_scheme: Option<String>,
@@ -83,8 +98,12 @@ pub(super) struct Around<'a> {
     pub(super) precious: Vec<Place>,
     /// Where keys stand.
     pub(super) spots: &'a Spots,
+    /// `github_oauth_token`, which is not among the values.
+    pub(super) github_token: Option<Secret>,
     /// Keys that have a mistake already.
     pub(super) refused: &'a [&'static str],
+    /// The tables of the policy that the file replaces.
+    pub(super) tables: Map<String, Value>,
 }
 
 /// Builds the configuration, or reports why not.
@@ -103,8 +122,10 @@ pub(super) fn build(
     check_script(&raw.task_script, problems);
     let dirs = directories(raw, &around, problems, warnings);
     let attestation = attestation::build(raw, &around, problems, warnings);
+    let policy = policy::build(raw, &around, problems, warnings);
     let given = |key: &str| around.spots.find(key).is_some();
     let keyrings = keyrings::build(raw, around.env, given, problems);
+    let verification = verification::build(raw, &around, problems);
     if raw.verify_chain_of_trust && raw.cot_product.is_none() && !around.refused.contains(&"cot_product") {
         let expected = "a product, because verify_chain_of_trust is true";
         let problem = ConfigProblem::new(Rule::Contradiction, "cot_product", expected, "none");
@@ -139,7 +160,9 @@ pub(super) fn build(
         sign_chain_of_trust: raw.sign_chain_of_trust,
         attestation: attestation?,
         verify_chain_of_trust: raw.verify_chain_of_trust,
+        verification,
         keyrings: keyrings?,
+        policy: policy?,
         shutdown_timeout: Duration::from_secs(raw.shutdown_timeout),
         kill_grace: Duration::from_secs(raw.kill_grace),
         kill_first_signal: if raw.kill_first_signal == "INT" { FirstSignal::Int } else { FirstSignal::Term },

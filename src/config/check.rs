@@ -60,6 +60,10 @@ fn generation_of(entries: &[(&'static KeySpec, Node)]) -> Generation {
     }
 }
 
+/// What is asked of source hosts, and how far a chain reaches: nothing that the classic scheme leaves open.
+const FOR_TREES: [&str; 5] =
+    ["max_chain_length", "github_oauth_token", "github_app_name", "project_configuration_url", "pushlog_url"];
+
 fn warn_about(checked: &Checked, warnings: &mut Vec<ConfigProblem>) {
     let other = match checked.generation {
         Generation::Classic => Generation::Current,
@@ -70,7 +74,10 @@ fn warn_about(checked: &Checked, warnings: &mut Vec<ConfigProblem>) {
         if let State::Gone(reason) = spec.state {
             let expected = format!("no such key: {reason}");
             warnings.push(ConfigProblem::new(Rule::NoEffect, spec.name, expected, found()));
-        } else if spec.state == State::Later && spec.generation == other && !is_old_name(spec.name) {
+        } else if (FOR_TREES.contains(&spec.name) || spec.is_policy_table())
+            && !spec.belongs_to(checked.generation)
+            && !is_old_name(spec.name)
+        {
             let scheme = if other == Generation::Classic { "OpenPGP" } else { "ed25519" };
             let expected =
                 format!("no such key: it belongs to the {scheme} scheme, the file is for the other");

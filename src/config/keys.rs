@@ -6,7 +6,7 @@
 use BuiltIn::{ByGeneration, ClassicText, Cwd, Json, MustBeGiven, Null, Policy};
 use Generation::{Both, Classic, Current, Own};
 use Kind::{Any, ByProduct, Credentials, Int, IntMap, List, Map, OneOf, Path, Str, StrList, StrOrList};
-use State::{Acts, Gone, Later};
+use State::{Acts, Gone};
 use std::fmt;
 
 /// The type that a value must have exactly: nothing is converted (config.md 3).
@@ -106,8 +106,6 @@ pub enum Generation {
 pub enum State {
     /// It has its effect.
     Acts,
-    /// It is checked and kept; the part of the worker that it is for is off.
-    Later,
     /// It is accepted so that old files load, and has no effect any more, for this reason. Loading warns.
     Gone(&'static str),
 }
@@ -133,6 +131,13 @@ impl KeySpec {
     /// Whether the file (or another source) has to give it.
     pub fn must_be_given(&self) -> bool {
         self.default == MustBeGiven
+    }
+
+    /// Whether it means something in a file of that generation, under its name of today.
+    pub(super) fn belongs_to(&self, generation: Generation) -> bool {
+        matches!(self.generation, Both | Own)
+            || self.generation == generation
+            || RENAMED.iter().any(|(_, new)| *new == self.name)
     }
 
     /// Whether null is a value of it.
@@ -227,7 +232,7 @@ keys! {
     task_script: StrList, Json(r#"["bash", "-c", "echo foo && sleep 19 && exit 1"]"#), Both, Acts, "the script: program and arguments, no shell";
     artifact_upload_timeout: seconds(1), number(1200), Both, Acts, "how long the upload of one artifact may take, in seconds";
     aiohttp_max_connections: Int(1, 10_000), number(15), Classic, Gone("uploads are limited by max_concurrent_uploads"), "size of the connection pool";
-    max_concurrent_downloads: Int(1, 1000), number(5), Current, Later, "how many downloads run at once";
+    max_concurrent_downloads: Int(1, 1000), number(5), Current, Acts, "how many questions and downloads of a verification are under way at once";
 
     // directories (5.3)
     work_dir: Path, MustBeGiven, Both, Acts, "where the script works; wiped around every task";
@@ -238,23 +243,23 @@ keys! {
     // chain of trust (5.4)
     sign_chain_of_trust: BOOL, flag(true), Both, Acts, "sign what the task made; false: it is attested without a signature";
     verify_chain_of_trust: BOOL, flag(false), Both, Acts, "verify where the task comes from before its script runs";
-    verify_cot_signature: BOOL, flag(false), Both, Later, "check the signatures of upstream attestations while verifying";
-    cot_job_type: Str, text("unknown"), Both, Later, "task type of the worker's own tasks";
-    cot_product: Str, ClassicText("firefox"), Both, Later, "the product whose rules apply";
+    verify_cot_signature: BOOL, flag(false), Both, Acts, "check the signatures of upstream attestations while verifying";
+    cot_job_type: Str, text("unknown"), Both, Acts, "task type of the worker's own tasks";
+    cot_product: Str, ClassicText("firefox"), Both, Acts, "the product whose rules apply";
     chain_of_trust_hash_algorithm: OneOf(&["sha256", "sha512"]), text("sha256"), Both, Acts, "hash of the artifacts in an attestation";
     cot_schema_path: Path, Null, Both, Acts, "JSON schema of an attestation; null: the one that is built in";
-    valid_hash_algorithms: StrList, Json(r#"["sha256", "sha512"]"#), Both, Later, "hashes that are accepted in upstream attestations";
-    valid_artifact_rules: List, Policy, Both, Later, "which URLs of upstream artifacts are accepted";
-    scriptworker_provisioners: StrList, Json(r#"["scriptworker-prov-v1", "scriptworker-k8s"]"#), Both, Later, "provisioners whose tasks are scriptworker tasks";
-    cot_restricted_scopes: ByProduct(&Map), Policy, Both, Later, "scopes that only some trees may use";
-    cot_restricted_trees: ByProduct(&Map), Policy, Both, Later, "restriction levels and the trees that they allow";
+    valid_hash_algorithms: StrList, Json(r#"["sha256", "sha512"]"#), Both, Acts, "hashes that are accepted in upstream attestations";
+    valid_artifact_rules: List, Policy, Both, Gone("the worker makes the addresses of upstream artifacts by itself; scripts have this key in their own configuration"), "which URLs of upstream artifacts are accepted";
+    scriptworker_provisioners: StrList, Json(r#"["scriptworker-prov-v1", "scriptworker-k8s"]"#), Both, Acts, "provisioners whose tasks are scriptworker tasks";
+    cot_restricted_scopes: ByProduct(&Map), Policy, Both, Acts, "scopes that only some trees may use";
+    cot_restricted_trees: ByProduct(&Map), Policy, Both, Acts, "restriction levels and the trees that they allow";
 
     // chain of trust, classic (5.5)
-    docker_image_allowlists: Map, Policy, Classic, Later, "allowed image hashes per task type";
-    scriptworker_worker_types: StrList, Policy, Classic, Later, "worker types that are scriptworkers";
-    valid_decision_worker_types: StrList, Policy, Classic, Later, "old name of valid_decision_worker_pools; an entry without / is a worker type of any provisioner";
-    valid_docker_image_worker_types: StrList, Policy, Classic, Later, "old name of valid_docker_image_worker_pools; an entry without / is a worker type of any provisioner";
-    valid_vcs_rules: List, Policy, Classic, Later, "old name of trusted_vcs_rules";
+    docker_image_allowlists: Map, Policy, Classic, Acts, "allowed image hashes per task type";
+    scriptworker_worker_types: StrList, Policy, Classic, Acts, "worker types that are scriptworkers";
+    valid_decision_worker_types: StrList, Policy, Classic, Acts, "old name of valid_decision_worker_pools; an entry without / is a worker type of any provisioner";
+    valid_docker_image_worker_types: StrList, Policy, Classic, Acts, "old name of valid_docker_image_worker_pools; an entry without / is a worker type of any provisioner";
+    valid_vcs_rules: List, Policy, Classic, Acts, "old name of trusted_vcs_rules";
 
     // OpenPGP and the key repository, classic (5.6)
     gpg_home: Path, Null, Classic, NO_HOME, "own keyring directory";
@@ -278,22 +283,22 @@ keys! {
     // current only (5.7)
     cot_version: Int(0, 1000), number(3), Current, UNUSED, "version of the attestation";
     min_cot_version: Int(0, 1000), number(2), Current, UNUSED, "oldest accepted version of an attestation";
-    max_chain_length: Int(1, 10_000), number(20), Current, Later, "how deep a chain may be";
-    github_oauth_token: Str, text(""), Current, Later, "token for the GitHub API";
-    github_app_name: Str, text("read"), Current, Later, "which app gives GitHub tokens";
+    max_chain_length: Int(1, 10_000), number(20), Current, Acts, "how deep a chain may be";
+    github_oauth_token: Str, text(""), Current, Acts, "token for the GitHub API";
+    github_app_name: Str, text("read"), Current, Acts, "which app gives GitHub tokens";
     ed25519_private_key_path: Path, Null, Current, Acts, "file with the seed that attestations are signed with, in base64; nobody else can read it";
-    ed25519_public_keys: Map, Json(ED25519_KEYS), Current, Later, "accepted signing keys per worker implementation";
-    project_configuration_url: Str, text("https://raw.githubusercontent.com/mozilla-releng/fxci-config/main/projects.yml"), Current, Later, "list of projects";
-    pushlog_url: Str, text("{repo}/json-pushes?changeset={revision}&version=2&full=1"), Current, Later, "where pushes are looked up";
-    cot_product_type: ByProduct(&StrOrList), Policy, Current, Later, "hg, github or both";
-    valid_decision_worker_pools: ByProduct(&StrList), Policy, Current, Later, "pools that run decision tasks";
-    valid_docker_image_worker_pools: ByProduct(&StrList), Policy, Current, Later, "pools that build images";
-    trusted_vcs_rules: ByProduct(&List), Policy, Current, Later, "repositories that may have restricted scopes";
-    hg_git_mirrors: ByProduct(&Map), Policy, Current, Later, "Mercurial paths and their mirrors on GitHub";
-    valid_tasks_for: ByProduct(&StrList), Policy, Current, Later, "accepted values of tasks_for";
-    official_github_repos_owner: ByProduct(&StrOrList), Policy, Current, Later, "owners whose repositories are no forks";
-    prebuilt_docker_image_task_types: ByProduct(&StrOrList), Policy, Current, Later, "task types that may use a ready image; any for all";
-    source_env_prefix: ByProduct(&Str), Policy, Current, Later, "prefix of the environment variables that name the source";
+    ed25519_public_keys: Map, Json(ED25519_KEYS), Current, Acts, "accepted signing keys per worker implementation";
+    project_configuration_url: Str, text("https://raw.githubusercontent.com/mozilla-releng/fxci-config/main/projects.yml"), Current, Acts, "list of projects";
+    pushlog_url: Str, text("{repo}/json-pushes?changeset={revision}&version=2&full=1"), Current, Acts, "where pushes are looked up";
+    cot_product_type: ByProduct(&StrOrList), Policy, Current, Acts, "hg, github or both";
+    valid_decision_worker_pools: ByProduct(&StrList), Policy, Current, Acts, "pools that run decision tasks";
+    valid_docker_image_worker_pools: ByProduct(&StrList), Policy, Current, Acts, "pools that build images";
+    trusted_vcs_rules: ByProduct(&List), Policy, Current, Acts, "repositories that may have restricted scopes";
+    hg_git_mirrors: ByProduct(&Map), Policy, Current, Acts, "Mercurial paths and their mirrors on GitHub";
+    valid_tasks_for: ByProduct(&StrList), Policy, Current, Acts, "accepted values of tasks_for";
+    official_github_repos_owner: ByProduct(&StrOrList), Policy, Current, Acts, "owners whose repositories are no forks";
+    prebuilt_docker_image_task_types: ByProduct(&StrOrList), Policy, Current, Acts, "task types that may use a ready image; any for all";
+    source_env_prefix: ByProduct(&Str), Policy, Current, Acts, "prefix of the environment variables that name the source";
 
     // the worker's own keys
     shutdown_timeout: seconds(2), number(120), Own, Acts, "how long a shutdown may take for upload and report, in seconds; the last 2 are for the report";
@@ -304,8 +309,13 @@ keys! {
     artifact_storage: OneOf(&["s3", "object"]), text("s3"), Own, Acts, "storage type of uploaded artifacts";
     max_concurrent_uploads: Int(1, 1000), number(10), Own, Acts, "how many artifacts are uploaded at once";
     live_log_link: BOOL, flag(true), Own, Acts, "make public/logs/live.log a link to live_backing.log";
+    cot_bundle: OneOf(&["off", "local", "artifact"]), text("off"), Own, Acts, "keep what each verdict rests on: below cot_bundles in log_dir, where nobody removes it, or as public/logs/chain_of_trust.bundle";
+    source_mirrors: Map, Json("{}"), Own, Acts, "addresses of source hosts, and where they are read from instead: what comes from there counts as if it came from the host";
     cot_signature_scheme: OneOf(&["ed25519", "openpgp", "both"]), Null, Own, Acts, "how runs are attested: chain-of-trust.json with an ed25519 signature, chainOfTrust.json.asc with an OpenPGP one, or both; null: by the generation of the file";
     privkey_passphrase_path: Path, Null, Own, Acts, "file whose first line unlocks privkey_path; nobody else can read it";
+    policy_path: Path, Null, Own, Acts, "file with the policy that chains of trust are judged by, read at start and on SIGHUP; null: the one that is built in";
+    policy_public_keys: StrList, Json("[]"), Own, Acts, "ed25519 public keys in base64: one of them has to have signed the file in policy_path, the signature (64 bytes) is in the file of that name with .sig behind it; none: it needs no signature";
+    shared_ed25519_public_keys: StrList, Policy, Own, Acts, "keys that stand in more than one list of ed25519_public_keys on purpose";
     keyring_update_interval: seconds(1), number(3600), Own, Acts, "pause between two looks at the key repository, in seconds";
     scrub_environment: BOOL, flag(true), Own, Acts, "keep the worker's own credentials out of the script's environment";
 }

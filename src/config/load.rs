@@ -9,11 +9,11 @@ use super::keys::{BuiltIn, Generation, KEYS, Kind, is_secret};
 use super::problem::{ConfigErrors, ConfigProblem, Rule};
 use super::settings::{self, Setting};
 use super::spots::Spots;
-use super::tree::{self, Data, Node};
+use super::tree::{self, Data, Node, Spot};
 use super::typed::Config;
-use super::unsupported::unsupported;
-use super::{parse, products};
+use super::{parse, policy, products};
 use config::{ConfigBuilder, Map, Source, Value, ValueKind};
+use scriptworker_core::secret::Secret;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -57,6 +57,8 @@ pub struct Inspection {
     /// The results, notes aside.
     config: Option<Config>,
     credentials: Option<CredentialsConfig>,
+    /// The value of `github_oauth_token`, which `settings` masks.
+    pub(super) github_token: Option<Secret>,
 }
 
 /// Loads the configuration of a worker: built-in values, under the environment's defaults, under the file
@@ -99,6 +101,11 @@ impl Inspection {
         self.config.as_ref()
     }
 
+    /// Where a key path stands in the file.
+    pub(super) fn spot(&self, place: &str) -> Option<Spot> {
+        self.spots.find(place)
+    }
+
     /// A finding about a file that a key names, made by whoever opened it. That it is `missing` is a note: the
     /// configuration may be checked where it is not deployed.
     pub fn unusable_file(&self, key: &str, missing: bool, found: &str) -> ConfigProblem {
@@ -121,6 +128,7 @@ pub fn inspect(path: Option<&Path>, env: &Environment) -> Inspection {
         spots: Spots::default(),
         config: None,
         credentials: None,
+        github_token: None,
     };
     if let Some((config, credentials)) = inspect_parts(&mut inspection, env) {
         (inspection.config, inspection.credentials) = (config, credentials);
@@ -141,7 +149,7 @@ pub fn inspect(path: Option<&Path>, env: &Environment) -> Inspection {
 type Parts = (Option<Config>, Option<CredentialsConfig>);
 
 fn inspect_parts(inspection: &mut Inspection, env: &Environment) -> Option<Parts> {
-    let Inspection { file, problems, warnings, settings, generation, .. } = inspection;
+    let Inspection { file, problems, warnings, settings, generation, github_token, .. } = inspection;
     let root = match read_file(file) {
         Ok(root) => root,
         Err(problem) => {
@@ -163,6 +171,15 @@ fn inspect_parts(inspection: &mut Inspection, env: &Environment) -> Option<Parts
     };
     let checked = check::check(entries, problems, warnings);
     *generation = checked.generation;
+    *github_token = checked
+        .entries
+        .iter()
+        .find(|(spec, _)| spec.name == "github_oauth_token")
+        .and_then(|(_, value)| value.as_text())
+        // secret stores like to end a value with a newline
+        .map(str::trim)
+        .filter(|token| !token.is_empty())
+        .map(Secret::new);
     products::check(&checked, problems);
     report_missing(&checked, problems);
     let credentials = if checked.refused.contains(&"credentials") {
@@ -176,8 +193,10 @@ fn inspect_parts(inspection: &mut Inspection, env: &Environment) -> Option<Parts
             *settings = settings::settings(&checked, merged, credentials.as_ref(), &spots, env);
             let precious = precious(&checked, env);
             let (generation, refused) = (checked.generation, &checked.refused);
-            let around = Around { file, env, generation, precious, spots: &spots, refused };
-            problems.extend(unsupported(&raw, &checked));
+            let github_token = github_token.clone();
+            let tables = policy::tables(settings, generation);
+            let around =
+                Around { file, env, generation, precious, spots: &spots, refused, tables, github_token };
             build::build(&raw, around, problems, warnings)
         }
         Err(problem) => {

@@ -15,13 +15,15 @@
 //! | `products` | what `cot_product` asks of the other keys |
 //! | `credentials` | the four sources of the worker's own credentials |
 //! | `load` | the whole way, and the merge |
+//! | `inspection` | what verbs that only look take out of it |
 //! | `build`, `directories` | rules beyond types; which directory may lie in which |
 //! | `attestation` | the keys about what is attested, and with which keys |
 //! | `keyrings` | the keys about keyrings and the key repository |
+//! | `policy` | the keys about the policy, and the tables that replace some of its own |
+//! | `verification` | the keys about verifying chains of trust |
 //! | `typed` | the result |
 //! | `settings` | the effective values with their origin, for showing |
 //! | `script_config` | what the script's own configuration must have in common with the worker's |
-//! | `unsupported` | what this version must refuse to start with |
 //! | `problem` | findings as facts |
 
 mod attestation;
@@ -30,10 +32,12 @@ mod check;
 mod credentials;
 mod directories;
 mod environment;
+mod inspection;
 mod keyrings;
 mod keys;
 mod load;
 mod parse;
+mod policy;
 mod problem;
 mod products;
 mod script_config;
@@ -41,7 +45,7 @@ mod settings;
 mod spots;
 mod tree;
 mod typed;
-mod unsupported;
+mod verification;
 
 pub use attestation::{AttestationConfig, OpenPgpKeyFiles, SignatureScheme, SigningKeyFiles};
 pub use credentials::CredentialsConfig;
@@ -51,8 +55,10 @@ pub(crate) use keyrings::usable_url;
 pub use keyrings::{KeyRepositoryConfig, KeyringLayout, KeyringModel, KeyringsConfig};
 pub use keys::{BuiltIn, Generation, KEYS, KeySpec, Kind, RENAMED, State, find as find_key, is_secret};
 pub use load::{DEFAULT_FILE, Inspection, Loaded, inspect, load, load_without_credentials};
+pub use policy::PolicyConfig;
 pub use problem::{ConfigErrors, ConfigProblem, Rule};
 pub use products::PRODUCTS;
 pub use script_config::compare as compare_script_config;
 pub use settings::Setting;
 pub use typed::{ArtifactStorage, Config, FirstSignal, Trial, TrialFile};
+pub use verification::{BundlePlace, CLASSIC_HOPS, VerificationConfig};

@@ -4,7 +4,7 @@
 use super::check::{Checked, by_product};
 use super::keys::{KEYS, Kind};
 use super::problem::{ConfigProblem, Rule, nearest};
-use super::tree::shorten;
+use super::tree::{Data, shorten};
 
 /// Products with built-in tables.
 pub const PRODUCTS: [&str; 11] = [
@@ -26,6 +26,8 @@ pub(super) fn check(checked: &Checked, problems: &mut Vec<ConfigProblem>) {
     let entry =
         |name: &str| checked.entries.iter().find(|(spec, _)| spec.name == name).map(|(_, value)| value);
     let Some(product) = entry("cot_product").and_then(|value| value.as_text()) else { return };
+    // a policy of the operator's own may have any product: whoever reads it checks that
+    let built_in = entry("policy_path").is_none_or(|value| value.data == Data::Null);
     let mut without_table = false;
     for spec in KEYS.iter().filter(|spec| matches!(spec.kind, Kind::ByProduct(_))) {
         let Some(value) = entry(spec.name) else {
@@ -38,7 +40,7 @@ pub(super) fn check(checked: &Checked, problems: &mut Vec<ConfigProblem>) {
             problems.push(ConfigProblem::new(Rule::NeedsToBeDefined, place, expected, "none"));
         }
     }
-    if without_table && !PRODUCTS.contains(&product) {
+    if built_in && without_table && !PRODUCTS.contains(&product) {
         let expected = format!(
             "one of {}: another product needs every by-cot-product key in this file",
             PRODUCTS.join(", ")

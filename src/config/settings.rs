@@ -4,7 +4,7 @@
 use super::check::Checked;
 use super::credentials::{CredentialsConfig, Source};
 use super::environment::Environment;
-use super::keys::{BuiltIn, Generation, KEYS, KeySpec, RENAMED, State, is_secret};
+use super::keys::{BuiltIn, KEYS, KeySpec, RENAMED, State, is_secret};
 use super::load::{BUILT_IN, default_value, in_file};
 use super::spots::Spots;
 use crate::telemetry::printable_json;
@@ -26,6 +26,13 @@ pub struct Setting {
     pub origin: String,
     /// Whether it differs from the built-in value; a key without a built-in value never does.
     pub differs: bool,
+}
+
+impl Setting {
+    /// Whether somebody gave it: it is not the built-in value, even if it is equal to it.
+    pub(super) fn is_given(&self) -> bool {
+        self.origin != BUILT_IN
+    }
 }
 
 /// One line of YAML with the origin as a comment; `*` marks what differs.
@@ -55,15 +62,10 @@ pub(super) fn settings(
     let given = |name: &str| checked.entries.iter().find(|(spec, _)| spec.name == name);
     // what has an old name is shown under its new one, whichever generation knows that
     let old = |spec: &KeySpec| RENAMED.iter().any(|(old, _)| *old == spec.name);
-    let active = |spec: &KeySpec| {
-        matches!(spec.generation, Generation::Both | Generation::Own)
-            || spec.generation == checked.generation
-            || RENAMED.iter().any(|(_, new)| *new == spec.name)
-    };
     let mut settings = Vec::new();
     for spec in KEYS.iter().filter(|spec| !old(spec)) {
         let in_the_file = given(spec.name).is_some();
-        if !in_the_file && (!active(spec) || matches!(spec.state, State::Gone(_))) {
+        if !in_the_file && (!spec.belongs_to(checked.generation) || matches!(spec.state, State::Gone(_))) {
             continue;
         }
         if spec.name == "credentials" {

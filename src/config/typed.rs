@@ -11,6 +11,8 @@ use url::Url;
 use super::attestation::AttestationConfig;
 use super::keyrings::KeyringsConfig;
 use super::keys::Generation;
+use super::policy::PolicyConfig;
+use super::verification::VerificationConfig;
 
 /// The signal that asks a script to end (configuration key `kill_first_signal`; worker.md W10).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -103,6 +105,10 @@ pub struct Config {
     pub attestation: AttestationConfig,
     /// Verify where the task comes from.
     pub verify_chain_of_trust: bool,
+    /// Which policy is used, and what is replaced in it.
+    pub policy: PolicyConfig,
+    /// How chains of trust are verified.
+    pub verification: VerificationConfig,
     /// Keyrings and the key repository.
     pub keyrings: KeyringsConfig,
     /// How long a shutdown may take for upload and report.
@@ -160,6 +166,11 @@ impl Config {
             verbose: self.verbose,
             rotation,
         }
+    }
+
+    /// The file that remembers which policies were in use.
+    pub fn policy_record(&self) -> PathBuf {
+        self.log_dir.join("policy.json")
     }
 
     /// The file of the worker's own log.

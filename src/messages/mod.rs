@@ -13,6 +13,7 @@
 //! | [`keyrings`] | Supervisor → KeyringManager |
 //! | [`script`] | Supervisor → ScriptRunner |
 //! | [`upload`] | Supervisor → Uploader |
+//! | [`verification`] | Supervisor → CotVerifier |
 
 pub mod claims;
 pub mod credentials;
@@ -24,6 +25,7 @@ pub mod script;
 mod tests;
 pub mod traced;
 pub mod upload;
+pub mod verification;
 
 pub use notice::Notice;
 pub use traced::{Member, Post, Receive, Staff, Traced, Undelivered, Work};

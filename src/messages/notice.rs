@@ -1,5 +1,6 @@
 //! What the Supervisor is told: by every actor, and by the process's signals.
 
+use crate::actors::cot_verifier::Judged;
 use crate::taskcluster::Credentials;
 use scriptworker_core::ids::RunKey;
 use scriptworker_core::run::lifecycle::Life;
@@ -19,6 +20,8 @@ pub enum Notice {
     GaveBack(RunKey, bool),
     /// Something happened to a run; ignored when that run is no longer in hand.
     Run(RunKey, Event),
+    /// The chain of trust of a run was judged, or could not be.
+    Judged(RunKey, Box<Judged>),
     /// A claim was renewed.
     Renewed(RunKey, Renewal),
     /// A signal, the end of claiming, or time passing in the life of the process.

@@ -1,6 +1,7 @@
 //! Supervisor → ScriptRunner: the work directory, and the script in it.
 
 use crate::actors::RunCredentials;
+use crate::actors::cot_verifier::Clearance;
 use crate::actors::script_runner::Whereabouts;
 use scriptworker_core::ids::RunKey;
 use scriptworker_core::run::StopCause;
@@ -26,6 +27,8 @@ pub struct StartScript {
     pub limit_ms: u64,
     /// When the guardian kills it whatever happens to us: the end of the claim.
     pub claim_end: BootMillis,
+    /// What was proven about the task; nothing else lets it start when chains of trust are verified.
+    pub clearance: Clearance,
     /// Where the script's credentials come from.
     pub credentials: Arc<RunCredentials>,
     /// Where its processes are to be found.

@@ -115,7 +115,7 @@ pub(super) fn open(
     let ed25519 = files
         .ed25519
         .as_deref()
-        .and_then(|path| ed25519(path).map_err(|error| keep("ed25519_private_key_path", error)).ok());
+        .and_then(|path| read_ed25519(path).map_err(|error| keep("ed25519_private_key_path", error)).ok());
     let openpgp = files.openpgp.as_ref().and_then(|files| openpgp(files, now, &mut keep));
     match schema {
         Some(schema) if problems.is_empty() => Ok(Opened { schema, ed25519, openpgp }),
@@ -131,7 +131,7 @@ fn schema(path: Option<&Path>) -> Result<AttestationSchema, SigningKeyError> {
         .map_err(|error| SigningKeyError::Schema { path: path.to_path_buf(), error })
 }
 
-fn ed25519(path: &Path) -> Result<PrivateKey, SigningKeyError> {
+pub(crate) fn read_ed25519(path: &Path) -> Result<PrivateKey, SigningKeyError> {
     let bytes = key_files::read_secret(path)?;
     let text = std::str::from_utf8(&bytes).map_err(|_| SigningKeyError::NotText(path.to_path_buf()))?;
     PrivateKey::parse(text).map_err(|error| SigningKeyError::Ed25519 { path: path.to_path_buf(), error })

@@ -14,4 +14,5 @@ mod keys;
 mod tests;
 
 pub use attester::{AttestError, Attester, Run};
+pub(crate) use keys::read_ed25519;
 pub use keys::{CannotSign, SigningKeyError};

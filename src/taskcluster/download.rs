@@ -4,7 +4,7 @@ use super::body::Body;
 use super::error::WireError;
 use super::http::{Deadline, Http, Opened, Request, sensitive};
 use super::transfer::{TransferError, TransferLimits, error_page};
-use super::url::Target;
+use super::url::{InvalidUrl, PlainHosts, Target};
 use awc::http::Method;
 use awc::http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION};
 use bytes::Bytes;
@@ -38,6 +38,28 @@ impl Http {
         authorization: Option<&Secret>,
         limits: TransferLimits,
     ) -> Result<Download, TransferError> {
+        self.get_checked(url, authorization, limits, None).await
+    }
+
+    /// The same, but every address on the way has to be `https` or on one of these hosts: for what must not be changed
+    /// on its way, and for addresses that others choose.
+    pub async fn get_within(
+        &self,
+        hosts: &PlainHosts,
+        url: &Secret,
+        authorization: Option<&Secret>,
+        limits: TransferLimits,
+    ) -> Result<Download, TransferError> {
+        self.get_checked(url, authorization, limits, Some(hosts)).await
+    }
+
+    async fn get_checked(
+        &self,
+        url: &Secret,
+        authorization: Option<&Secret>,
+        limits: TransferLimits,
+        hosts: Option<&PlainHosts>,
+    ) -> Result<Download, TransferError> {
         const LARGEST_ERROR_PAGE: u64 = 64 * 1024;
         let deadline = Deadline::after(limits.total);
         let first = Target::parse(url.expose())
@@ -46,6 +68,9 @@ impl Http {
         // Once it has been elsewhere, a chain that comes back may have been led there.
         let mut at_home = true;
         for _ in 0..=MAX_REDIRECTS {
+            if let Some(problem) = hosts.and_then(|hosts| hosts.problem_with(&target)) {
+                return Err(TransferError::Forbidden { problem });
+            }
             let place = target.to_string();
             let authorization = authorization.filter(|_| at_home);
             let wire = |error| TransferError::Wire { place: place.clone(), error };
@@ -53,7 +78,7 @@ impl Http {
             match opened.status {
                 200 => return Download::new(opened, place, limits.max_bytes),
                 301 | 302 | 303 | 307 | 308 => {
-                    target = redirect(&target, &opened, place)?;
+                    target = redirect(&target, &opened, place, hosts)?;
                     at_home &= target.same_origin(&first);
                     opened.body.discard().await;
                 }
@@ -81,16 +106,29 @@ impl Http {
     }
 }
 
-fn redirect(from: &Target, opened: &Opened, place: String) -> Result<Target, TransferError> {
+fn redirect(
+    from: &Target,
+    opened: &Opened,
+    place: String,
+    hosts: Option<&PlainHosts>,
+) -> Result<Target, TransferError> {
     let bad = |problem: String| TransferError::BadRedirect { place: place.clone(), problem };
     let location = opened
         .text(&LOCATION)
         .ok_or_else(|| bad("the Location header is missing or not ASCII".to_owned()))?;
-    let to = from.join(location).map_err(|error| bad(error.to_string()))?;
-    if from.tls && !to.tls {
-        return Err(bad(format!("{to} is not encrypted")));
+    let to = match (from.join(location), hosts) {
+        (Ok(to), _) => to,
+        (Err(error @ InvalidUrl::Scheme), Some(_)) => {
+            return Err(TransferError::Forbidden { problem: format!("{place} redirects: {error}") });
+        }
+        (Err(error), _) => return Err(bad(error.to_string())),
+    };
+    let problem = (from.tls && !to.tls).then(|| format!("{to} is not encrypted"));
+    match (problem, hosts) {
+        (None, _) => Ok(to),
+        (Some(problem), None) => Err(bad(problem)),
+        (Some(problem), Some(_)) => Err(TransferError::Forbidden { problem }),
     }
-    Ok(to)
 }
 
 impl Download {

@@ -41,4 +41,4 @@ pub use error::{ApiError, ErrorCode, Failure, Phase, Refusal, WireError};
 pub use http::{Http, HttpConfig, HttpError};
 pub use objects::Objects;
 pub use queue::Queue;
-pub use url::{InvalidUrl, RootUrl};
+pub use url::{InvalidUrl, PlainHosts, RootUrl};

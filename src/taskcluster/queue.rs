@@ -7,8 +7,10 @@ use super::error::{ApiError, Failure};
 use super::http::Http;
 use super::model::{BadClaim, Claim, ClaimedWork, Reclaim, Status, StatusAnswer, Task, WorkRequest};
 use super::url::{RootUrl, encode_segment};
+use bytes::Bytes;
 use scriptworker_core::ids::{RunKey, TaskId, TaskQueueId, WorkerGroup, WorkerId};
 use scriptworker_core::run::Report;
+use serde::de::IgnoredAny;
 use std::time::Duration;
 
 /// How long the queue holds a `claimWork` when there is nothing to do (taskcluster-api.md 4.1).
@@ -75,6 +77,21 @@ impl Queue {
             |error| ApiError { call: call.endpoint.name, attempts: 1, failure: Failure::Schema(error) };
         let definition = parse_value(&raw).map_err(failed)?;
         Ok(Answer { value: Task { bytes, raw, definition }, date: answer.date })
+    }
+
+    /// `task` as the bytes that came, if they are JSON: for those who read them in their own way.
+    pub async fn task_bytes(&self, task: &TaskId, budget: Budget) -> Result<Answer<Bytes>, ApiError> {
+        self.bytes(&Call::new(&endpoints::TASK, format!("/task/{task}")), budget).await
+    }
+
+    /// `status`, in the same form.
+    pub async fn status_bytes(&self, task: &TaskId, budget: Budget) -> Result<Answer<Bytes>, ApiError> {
+        self.bytes(&Call::new(&endpoints::STATUS_OF_TASK, format!("/task/{task}/status")), budget).await
+    }
+
+    async fn bytes(&self, call: &Call, budget: Budget) -> Result<Answer<Bytes>, ApiError> {
+        let answer = self.service.json_and_bytes::<IgnoredAny>(call, budget).await?;
+        Ok(answer.map(|(_, bytes)| bytes))
     }
 
     /// `status`.

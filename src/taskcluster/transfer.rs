@@ -76,6 +76,12 @@ pub enum TransferError {
         /// Why not.
         problem: String,
     },
+    /// An address, the first or that of a redirect, where the caller does not want to go.
+    #[error("expected an address that may be gone to: {problem}")]
+    Forbidden {
+        /// Which, without its query, and why not.
+        problem: String,
+    },
 }
 
 impl TransferError {
@@ -86,7 +92,9 @@ impl TransferError {
             Self::Status { status, .. } => class_of_status(*status),
             // The file changed under our hands, or cannot be read: the caller must look at it first.
             Self::Length { .. } | Self::Content(_) => RetryClass::Fatal,
-            Self::TooManyRedirects { .. } | Self::BadRedirect { .. } => RetryClass::Fatal,
+            Self::TooManyRedirects { .. } | Self::BadRedirect { .. } | Self::Forbidden { .. } => {
+                RetryClass::Fatal
+            }
         }
     }
 

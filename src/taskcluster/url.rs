@@ -4,7 +4,9 @@
 //! over the bytes of the request line (taskcluster-api.md 1 and 2).
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use std::collections::BTreeSet;
 use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Everything but RFC 3986's unreserved characters: an argument is one path segment, whatever is in it.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -54,6 +56,42 @@ impl RootUrl {
 impl fmt::Display for RootUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.origin())
+    }
+}
+
+/// The hosts that are spoken to without TLS, because somebody in charge wrote their addresses so. Every other address
+/// has to be `https`, and none may be link-local: that is where clouds keep the credentials of a machine
+/// (cot-attacks.md 77).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PlainHosts(BTreeSet<String>);
+
+impl PlainHosts {
+    /// The hosts of those addresses that are `http`.
+    pub fn of<'a>(addresses: impl IntoIterator<Item = &'a str>) -> Self {
+        let targets = addresses.into_iter().filter_map(|address| Target::parse(address).ok());
+        Self(targets.filter(|target| !target.tls).map(|target| target.host).collect())
+    }
+
+    /// Why an address is not gone to.
+    pub(super) fn problem_with(&self, target: &Target) -> Option<String> {
+        if !target.tls && !self.0.contains(&target.host) {
+            return Some(format!("{target} is not encrypted"));
+        }
+        is_link_local(&target.host).then(|| format!("{target} is an address of this machine's own network"))
+    }
+}
+
+fn is_link_local(host: &str) -> bool {
+    let address = host.trim_matches(['[', ']']);
+    let v4 = |address: Ipv4Addr| address.is_link_local() || address.is_unspecified();
+    match (address.parse::<Ipv4Addr>(), address.parse::<Ipv6Addr>()) {
+        (Ok(address), _) => v4(address),
+        (_, Ok(address)) => {
+            address.is_unicast_link_local()
+                || address.is_unspecified()
+                || address.to_ipv4_mapped().is_some_and(v4)
+        }
+        _ => false,
     }
 }
 
@@ -165,7 +203,7 @@ fn split_authority(authority: &str, default_port: u16) -> Result<(String, u16), 
         _ => (authority, default_port),
     };
     let name = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
         None => {
             !host.is_empty()
                 && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
@@ -183,6 +221,26 @@ mod tests {
         assert_eq!(encode_segment("public/with space+plus%.txt"), "public%2Fwith%20space%2Bplus%25.txt");
         assert_eq!(encode_segment("a-b_c.d~e"), "a-b_c.d~e");
         assert_eq!(encode_segment("été"), "%C3%A9t%C3%A9");
+    }
+
+    #[test]
+    fn row_077_plain_text_goes_only_where_somebody_said_so() {
+        let hosts = PlainHosts::of(["http://localhost:80", "https://tc.example.com", "nonsense"]);
+        let problem = |url: &str| hosts.problem_with(&Target::parse(url).unwrap());
+        for good in ["https://anywhere.example/x?y", "http://localhost:99/x", "https://127.0.0.1/"] {
+            assert_eq!(problem(good), None);
+        }
+        for (bad, what) in [
+            ("http://tc.example.com/x", "not encrypted"),
+            ("http://localhost.example/x", "not encrypted"),
+            ("https://169.254.169.254/latest", "own network"),
+            ("https://[fe80::1]/", "own network"),
+            ("https://[::ffff:169.254.169.254]/", "own network"),
+            ("https://0.0.0.0/", "own network"),
+        ] {
+            assert!(problem(bad).is_some_and(|problem| problem.contains(what)), "{bad}");
+        }
+        assert_eq!(problem("http://x/y?bewit=z").unwrap(), "http://x/y?<snip> is not encrypted");
     }
 
     #[test]

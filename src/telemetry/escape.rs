@@ -20,6 +20,13 @@ pub(super) fn escape_into(mut text: &str, out: &mut String) {
     out.push_str(text);
 }
 
+/// The text on its own, as [`escape_into`] writes it.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    escape_into(text, &mut out);
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,6 +15,7 @@ mod log_file;
 mod outlet;
 pub mod watchdog;
 
+pub(crate) use escape::escaped;
 pub(crate) use json_line::printable as printable_json;
 
 pub use format::{LineFormat, LineFormatError};

@@ -1,22 +1,39 @@
 //! Configurations of other products and times: what they ask for, what is taken, what is refused.
 
 use crate::place::{CANARY, Place, summary, with, without};
-use scriptworker::config::{Generation, Loaded, OpenPgpKeyFiles, Rule, SignatureScheme};
+use scriptworker::config::{BundlePlace, Generation, Loaded, OpenPgpKeyFiles, Rule, SignatureScheme};
 use scriptworker_core::digest::HashAlgorithm;
 use scriptworker_core::run::{ScriptExit, TaskStatus};
 
 #[test]
-fn a_worker_that_cannot_verify_does_not_start_when_asked_to() {
+fn a_worker_that_verifies_knows_its_product_and_what_its_tasks_are() {
     let place = Place::new();
-    let problems = place.problems(&with("verify_chain_of_trust: true\ncot_product: firefox"));
-    assert_eq!(summary(&problems), [("verify_chain_of_trust", Rule::Unsupported)]);
-    assert!(problems[0].to_string().contains("set it to false"), "{}", problems[0]);
     let problems = place.problems(&with("verify_chain_of_trust: true"));
     assert_eq!(
         summary(&problems),
-        // in one line: the one key asks for the other
-        [("verify_chain_of_trust", Rule::Unsupported), ("cot_product", Rule::Contradiction)]
+        // in one line: the one key asks for the others
+        [("cot_job_type", Rule::Contradiction), ("cot_product", Rule::Contradiction)]
     );
+    let whole = "verify_chain_of_trust: true\ncot_product: firefox\ncot_job_type: signing";
+    let Loaded { config, warnings, .. } = place.load(&with(whole)).unwrap();
+    assert_eq!(warnings, []);
+    let verification = &config.verification;
+    assert_eq!((verification.task_type.as_str(), verification.check_signatures), ("signing", false));
+    assert_eq!((verification.hops, verification.parallelism), (20, 5));
+    assert_eq!((verification.bundle, verification.github_token.is_some()), (BundlePlace::Off, false));
+    let more = "cot_bundle: local\nverify_cot_signature: true\ngithub_oauth_token: \"t\\n\"\nsource_mirrors:\n  \
+                https://hg.mozilla.org: http://localhost:1/hg\n  https://hg.mozilla.org/try: http://localhost:2";
+    let Loaded { config, .. } = place.load(&with(&format!("{whole}\n{more}"))).unwrap();
+    let verification = &config.verification;
+    assert_eq!((verification.bundle, verification.check_signatures), (BundlePlace::Local, true));
+    assert_eq!(verification.github_token.as_ref().map(|token| token.expose()), Some("t"));
+    let mirrors: Vec<_> = verification.mirrors.iter().map(|(from, _)| from.as_str()).collect();
+    assert_eq!(mirrors, ["https://hg.mozilla.org/try", "https://hg.mozilla.org"], "the longest first");
+    for wrong in ["hg.mozilla.org: http://localhost:1", "https://hg.mozilla.org: 5", "https://a: ftp://b"] {
+        let problems = place.problems(&with(&format!("{whole}\nsource_mirrors:\n  {wrong}")));
+        assert_eq!(problems.len(), 1, "{wrong}: {problems:?}");
+        assert_eq!(problems[0].rule, Rule::OutOfRange);
+    }
 }
 
 #[test]
@@ -182,7 +199,5 @@ fn the_json_of_todays_production_loads_once_the_chain_of_trust_is_off() {
     assert_eq!(config.reversed_statuses.status_of(ScriptExit::Code(245)), TaskStatus::IntermittentTask);
     assert_eq!(config.reversed_statuses.status_of(ScriptExit::Code(241)), TaskStatus::Failure);
     assert!(config.watch_log_file);
-    let problems = place.problems(&json(true).to_string());
-    assert!(problems.iter().all(|problem| problem.rule == Rule::Unsupported), "{problems:?}");
-    assert_eq!(problems.len(), 1);
+    assert!(place.load(&json(true).to_string()).unwrap().config.verify_chain_of_trust);
 }

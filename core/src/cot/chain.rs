@@ -184,6 +184,7 @@ pub(super) fn definition(pass: &Pass<'_>, task: &TaskId) -> Result<Definition, S
         Answer::TooLarge { limit } => {
             Err(Finding::new(Reason::Limit).expected(format!("a definition of at most {limit} bytes")))
         }
+        Answer::Forbidden { problem } => Err(Finding::not_gone_to(problem)),
         Answer::Stored(_) | Answer::Absent => Err(Finding::new(Reason::MissingTask)),
     })?;
     (*parsed).clone().map_err(Stop::from)

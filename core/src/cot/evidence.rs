@@ -1,6 +1,7 @@
 //! The answers, as they came: raw bytes and digests, or that there is nothing. Never a conclusion.
 
 use super::need::Need;
+use sha2::{Digest as _, Sha256};
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -20,6 +21,11 @@ pub enum Answer {
     TooLarge {
         /// The limit.
         limit: u64,
+    },
+    /// There may be one, but the way to it leads to an address that is not gone to (cot-attacks.md 77).
+    Forbidden {
+        /// Which, and why not; without anything that could be a secret.
+        problem: String,
     },
 }
 
@@ -44,6 +50,7 @@ pub struct Evidence {
 struct Known {
     answer: Answer,
     parsed: OnceLock<Arc<dyn Any + Send + Sync>>,
+    sha256: OnceLock<[u8; 32]>,
 }
 
 /// An answer to something that was answered before, and differently.
@@ -68,7 +75,7 @@ impl Evidence {
     pub fn add(&mut self, need: Need, answer: Answer) -> Result<(), Contradiction> {
         match self.entries.entry(need) {
             Entry::Vacant(place) => {
-                place.insert(Known { answer, parsed: OnceLock::new() });
+                place.insert(Known { answer, parsed: OnceLock::new(), sha256: OnceLock::new() });
                 Ok(())
             }
             Entry::Occupied(place) if place.get().answer == answer => Ok(()),
@@ -84,6 +91,15 @@ impl Evidence {
     /// Everything, in the order of the questions.
     pub fn iter(&self) -> impl Iterator<Item = (&Need, &Answer)> {
         self.entries.iter().map(|(need, known)| (need, &known.answer))
+    }
+
+    /// The SHA-256 of bytes that are there, made once: some are large, and every pass looks at them.
+    pub(super) fn sha256(&self, need: &Need) -> Option<[u8; 32]> {
+        let known = self.entries.get(need)?;
+        match &known.answer {
+            Answer::Present(bytes) => Some(*known.sha256.get_or_init(|| Sha256::digest(bytes).into())),
+            Answer::Stored(_) | Answer::Absent | Answer::TooLarge { .. } | Answer::Forbidden { .. } => None,
+        }
     }
 
     /// What `parse` makes of the answer, made once. Each question has one parsed form only: asked for another type, the

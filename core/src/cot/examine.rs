@@ -19,6 +19,16 @@ pub(super) enum Stop {
     Broken(Box<Finding>),
 }
 
+impl Stop {
+    /// What is left of it for others, once its own rule has told what is broken.
+    pub(super) fn told(self) -> Self {
+        match self {
+            Self::Broken(_) | Self::Void => Self::Void,
+            Self::Waiting => Self::Waiting,
+        }
+    }
+}
+
 /// What a rule, or a look at the evidence, comes to.
 pub(super) type Step<T> = Result<T, Stop>;
 
@@ -56,6 +66,11 @@ impl<'a> Pass<'a> {
     /// The answer; if there is none yet, it becomes a need.
     pub(super) fn ask(&self, need: &Need) -> Step<&'a Answer> {
         self.evidence.get(need).ok_or_else(|| self.want(need))
+    }
+
+    /// The SHA-256 of an answer that is bytes, kept over passes.
+    pub(super) fn sha256(&self, need: &Need) -> Step<[u8; 32]> {
+        self.evidence.sha256(need).ok_or_else(|| self.want(need))
     }
 
     /// What `parse` makes of the answer, kept over passes.

@@ -35,6 +35,9 @@ pub enum Need {
         run: RunKey,
         /// Its name.
         name: ArtifactName,
+        /// Whether its SHA-512 was attested, too: it costs more than all else, so it is made where it is needed.
+        #[serde(default, skip_serializing_if = "is_false")]
+        sha512: bool,
     },
     /// The names of all artifacts of a run.
     Listing {
@@ -98,6 +101,11 @@ pub enum GitHubObject {
     },
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
 impl Need {
     /// The task that the question is about, if it is about one.
     pub fn task(&self) -> Option<&TaskId> {
@@ -117,7 +125,9 @@ impl fmt::Display for Need {
         match self {
             Self::Task { task } => write!(f, "definition of {task}"),
             Self::Status { task } => write!(f, "status of {task}"),
-            Self::Document { run, name, .. } | Self::Artifact { run, name } => write!(f, "{name} of {run}"),
+            Self::Document { run, name, .. } | Self::Artifact { run, name, .. } => {
+                write!(f, "{name} of {run}")
+            }
             Self::Listing { run } => write!(f, "artifacts of {run}"),
             Self::TreeFile { repository, revision, path } => {
                 write!(f, "{path} of {repository} at {revision}")

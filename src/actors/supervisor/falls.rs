@@ -4,6 +4,7 @@ use super::{Supervisor, posts};
 use crate::actors::crew::REPLACE_AFTER;
 use crate::messages::keyrings::UpdateKeyrings;
 use crate::messages::traced::after;
+use crate::messages::verification::ReloadPolicy;
 use actix::Context;
 use scriptworker_core::ids::RunKey;
 use scriptworker_core::run::lifecycle::Life;
@@ -23,8 +24,13 @@ impl Supervisor {
         });
     }
 
-    /// SIGHUP: the keyrings are looked at anew, by an actor that is started anew if it is gone.
-    pub(super) fn reload(&mut self) {
+    /// SIGHUP: policy and keyrings are looked at anew, by actors that are started anew if they are gone.
+    pub(super) fn reload(&mut self, ctx: &mut Context<Self>) {
+        let Some(team) = &mut self.team else { return };
+        let told = team.verifier.as_ref().map(|verifier| verifier.send(None, ReloadPolicy));
+        if told.is_some_and(|told| told.is_err_and(|undelivered| undelivered.gone)) {
+            self.replace(run::Actor::CotVerifier, ctx);
+        }
         let Some(team) = &mut self.team else { return };
         let Some(manager) = &team.keyring_manager else { return };
         if manager.send(None, UpdateKeyrings).is_err_and(|undelivered| undelivered.gone) {

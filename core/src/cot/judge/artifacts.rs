@@ -17,37 +17,37 @@ use crate::json::DocumentKind;
 use crate::upstream_path::{PathFault, UpstreamPath};
 use serde_json::Value;
 use sha2::Digest as _;
-use sha2::{Sha256, Sha512};
+use sha2::Sha512;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// A document that a link attested: its bytes, once they are those whose digest was signed.
+/// A document that a link attested: what it was asked for as, and its bytes, once they are those whose digest was signed.
 pub(super) fn attested_document(
     examination: &Examination<'_>,
     task: &TaskId,
     name: &str,
     class: DocumentKind,
-) -> Step<Arc<[u8]>> {
+) -> Step<(Need, Arc<[u8]>)> {
     let signed = examination.body(task)?;
     let digests =
         signed.body.digests(name, &examination.case.policy.hash_algorithms).map_err(|f| of_task(f, task))?;
     let artifact = artifact_name(name)?;
     let run = RunKey { task_id: task.clone(), run_id: signed.body.run_id };
     let place = || format!("{name} of {task}");
-    match examination.pass.ask(&Need::Document { run, name: artifact, class })? {
+    let need = Need::Document { run, name: artifact, class };
+    match examination.pass.ask(&need)? {
         Answer::Present(bytes) => {
             let found = StoredArtifact {
-                sha256: Sha256::digest(bytes).into(),
-                sha512: Some(Sha512::digest(bytes).into()),
+                sha256: examination.pass.sha256(&need)?,
+                sha512: lists_sha512(&digests).then(|| Sha512::digest(bytes).into()),
                 length: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
             };
             same(&digests, &found, &place())?;
-            Ok(Arc::clone(bytes))
+            Ok((need, Arc::clone(bytes)))
         }
         Answer::Absent | Answer::Stored(_) => Err(Finding::new(Reason::MissingArtifact).at(place()).into()),
-        Answer::TooLarge { limit } => {
-            Err(Finding::new(Reason::Limit).at(place()).expected(format!("at most {limit} bytes")).into())
-        }
+        Answer::TooLarge { limit } => Err(Finding::too_large(*limit).at(place()).into()),
+        Answer::Forbidden { problem } => Err(Finding::not_gone_to(problem).at(place()).into()),
     }
 }
 
@@ -136,7 +136,7 @@ fn one(
     let accepted = &examination.case.policy.hash_algorithms;
     let step = signed.body.digests(name, accepted).map_err(Stop::from).and_then(|digests| match examination
         .pass
-        .ask(&Need::Artifact { run: run.clone(), name: artifact.clone() })?
+        .ask(&Need::Artifact { run: run.clone(), name: artifact.clone(), sha512: lists_sha512(&digests) })?
     {
         Answer::Stored(found) => {
             same(&digests, found, &format!("{name} of {task}"))?;
@@ -145,14 +145,15 @@ fn one(
         Answer::Absent | Answer::Present(_) => {
             Err(Finding::new(Reason::MissingArtifact).at(format!("{name} of {task}")).into())
         }
-        Answer::TooLarge { limit } => {
-            let finding = Finding::new(Reason::Limit).at(format!("{name} of {task}"));
-            Err(finding.expected(format!("at most {limit} bytes")).into())
+        Answer::TooLarge { limit } => Err(Finding::too_large(*limit).at(format!("{name} of {task}")).into()),
+        Answer::Forbidden { problem } => {
+            Err(Finding::not_gone_to(problem).at(format!("{name} of {task}")).into())
         }
     });
     match step {
         Ok(artifact) => Ok(Some(artifact)),
-        Err(Stop::Broken(_)) if optional => Ok(None),
+        // what is beyond the limits is refused whoever could do without it: it may be the sum that is
+        Err(Stop::Broken(finding)) if optional && finding.reason != Reason::Limit => Ok(None),
         Err(Stop::Broken(finding)) if finding.reason == Reason::NotAttested => {
             let listed = listing(examination, &run)?;
             let detail = if listed.iter().any(|other| other == name) {
@@ -174,7 +175,9 @@ fn listing(examination: &Examination<'_>, run: &RunKey) -> Step<Vec<String>> {
             let texts = names.as_array().into_iter().flatten().filter_map(Value::as_str);
             Ok(texts.map(str::to_owned).collect())
         }
-        Answer::Absent | Answer::Stored(_) | Answer::TooLarge { .. } => Ok(Vec::new()),
+        Answer::Absent | Answer::Stored(_) | Answer::TooLarge { .. } | Answer::Forbidden { .. } => {
+            Ok(Vec::new())
+        }
     }
 }
 
@@ -187,6 +190,10 @@ fn of_task(finding: Finding, task: &TaskId) -> Finding {
         Some(place) => finding.at(format!("{place} of {task}")),
         None => finding.at(task),
     }
+}
+
+fn lists_sha512(digests: &ArtifactDigests) -> bool {
+    digests.iter().any(|digest| digest.algorithm() == HashAlgorithm::Sha512)
 }
 
 /// Every digest that is listed is the one of the bytes.

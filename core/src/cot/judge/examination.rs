@@ -22,6 +22,7 @@ use crate::cot::rules::{
 use crate::cot::status::{CompletedRun, Status};
 use crate::ids::TaskId;
 use crate::json::DocumentKind;
+use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -140,6 +141,9 @@ impl<'a> Examination<'a> {
         let judged = implementation.clone().and_then(|implementation| self.fits_role(link, implementation));
         let holds = self.pass.record(&link.name, Rule::Implementation, judged.map(|()| note));
         if !self.is_attested(link) {
+            let same = self.as_claimed(link).map(|()| None);
+            self.pass.record(&link.name, Rule::Definition, same);
+            let implementation = implementation.map_err(Stop::told);
             return Facts { implementation, run: Err(Stop::Void), body: Err(Stop::Void) };
         }
         let run = self.newest_run(&link.name.task_id);
@@ -157,6 +161,9 @@ impl<'a> Examination<'a> {
         let signer =
             body.clone().map(|body| body.signer.is_none().then(|| "signature not checked".to_owned()));
         self.pass.record(&link.name, Rule::Attestation, signer);
+        // told once, here: whatever rests on it is not judged
+        let body = body.map_err(Stop::told);
+        let implementation = implementation.map_err(Stop::told);
         let identity = both(&run, &body, |run, signed| identity::check(&signed.body, run));
         let fits = self.pass.record(&link.name, Rule::Identity, identity.map(|()| None));
         let signed = body.clone().and_then(|signed| Ok(definition::check(&signed.body.task, &link.task)?));
@@ -164,6 +171,12 @@ impl<'a> Examination<'a> {
         // what an attestation says counts only when it is this task's own
         let body = if body.is_ok() && !(fits && same) { Err(Stop::Void) } else { body };
         Facts { implementation, run, body }
+    }
+
+    /// The task that was claimed is the one that the queue has.
+    fn as_claimed(&self, link: &Link) -> Step<()> {
+        let queue = chain::definition(self.pass, &link.name.task_id)?;
+        Ok(definition::check(&Value::Object(link.task.whole().clone()), &queue)?)
     }
 
     /// Tasks that only a scriptworker may run, did.
@@ -182,9 +195,8 @@ impl<'a> Examination<'a> {
         let need = Need::Status { task: task.clone() };
         let status = self.pass.parsed(&need, |answer| match answer {
             Answer::Present(bytes) => Status::parse(bytes, task),
-            Answer::TooLarge { limit } => {
-                Err(Finding::new(Reason::Limit).at("the status").expected(format!("at most {limit} bytes")))
-            }
+            Answer::TooLarge { limit } => Err(Finding::too_large(*limit).at("the status")),
+            Answer::Forbidden { problem } => Err(Finding::not_gone_to(problem).at("the status")),
             Answer::Absent | Answer::Stored(_) => Err(Finding::new(Reason::MissingTask)),
         })?;
         let status = status.as_ref().as_ref().map_err(Clone::clone)?;
@@ -257,8 +269,9 @@ impl<'a> Examination<'a> {
             return Err(finding.because("the decision task that it goes back to is not in the chain").into());
         };
         let parents = Parents { parent: link, decision, product: self.case.product };
-        let documents =
-            |of: &Link, name: &str, kind: DocumentKind| attested_document(self, &of.name.task_id, name, kind);
+        let documents = |of: &Link, name: &str, kind: DocumentKind| {
+            Ok(attested_document(self, &of.name.task_id, name, kind)?.1)
+        };
         let window = self.case.policy.switches.created_window_hours;
         tree::check(self.pass, self.case.renderer, &documents, &parents, window)
     }
@@ -290,7 +303,10 @@ impl<'a> Examination<'a> {
             return known.clone();
         }
         let document = attested_document(self, parent, "public/task-graph.json", DocumentKind::TaskGraph);
-        let graph = document.and_then(|bytes| Ok(Arc::new(TaskGraph::read(bytes)?)));
+        let graph = document.and_then(|(need, bytes)| {
+            let read = self.pass.parsed(&need, |_| TaskGraph::read(bytes).map(Arc::new))?;
+            Ok((*read).clone()?)
+        });
         self.graphs.borrow_mut().insert(parent.clone(), graph.clone());
         graph
     }

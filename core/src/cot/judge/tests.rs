@@ -195,6 +195,23 @@ fn row_054_to_row_058_an_attestation_is_about_its_own_run() {
 }
 
 #[test]
+fn row_063_the_claimed_task_is_the_one_that_the_queue_has() {
+    let mut world = World::new();
+    let claimed = |world: &World, key: &str, value| {
+        let mut task = world.tasks[SIGNING].clone();
+        task[key] = value;
+        Some(task)
+    };
+    world.claimed = claimed(&world, "priority", json!("highest"));
+    assert_eq!(world.refusals(), []);
+    world.claimed = claimed(&world, "expires", json!("2028-11-25T20:10:00.000Z"));
+    assert_eq!(world.refusals(), [(SIGNING.to_owned(), Reason::TaskDefinition)]);
+    let mut world = World::new();
+    world.claimed = world.tasks.remove(SIGNING);
+    assert_eq!(world.refusals(), [(SIGNING.to_owned(), Reason::MissingTask)]);
+}
+
+#[test]
 fn row_060_an_upstream_task_is_completed() {
     let mut world = World::new();
     let run = |state: &str| json!([{"runId": 0, "state": state, "workerGroup": "us-west1", "workerId": "w-1", "resolved": "2026-11-25T21:00:00.000Z"}]);

@@ -7,8 +7,9 @@ use crate::json::JsonPath;
 use serde_json::{Map, Value};
 
 /// Keys that are common to all products and may be overridden. The keys of products may be, too.
-pub const OVERRIDABLE: [&str; 4] = [
+pub const OVERRIDABLE: [&str; 5] = [
     "ed25519_public_keys",
+    "shared_ed25519_public_keys",
     "scriptworker_provisioners",
     "scriptworker_worker_types",
     "valid_hash_algorithms",
@@ -53,10 +54,15 @@ impl Policy {
                 problems.push(PolicyProblem { path, expected, found: "none".to_owned() });
             }
         }
-        if !problems.is_empty() {
-            return Err(problems);
-        }
-        let mut policy = Self::from_value(document)?;
+        // what could not be placed is as it was before, so that the rest can be read all the same
+        let mut policy = match Self::from_value(document) {
+            Ok(policy) if problems.is_empty() => policy,
+            Ok(_) => return Err(problems),
+            Err(more) => {
+                problems.extend(more);
+                return Err(problems);
+            }
+        };
         keys.sort_unstable();
         policy.id = super::PolicyId { overridden: keys, ..self.id.clone() };
         Ok(policy)

@@ -103,9 +103,8 @@ fn fetch(pass: &Pass<'_>, run: &CompletedRun, name: &str, class: DocumentKind) -
     match pass.ask(&need)? {
         Answer::Present(bytes) => Ok(Some(Arc::clone(bytes))),
         Answer::Absent | Answer::Stored(_) => Ok(None),
-        Answer::TooLarge { limit } => {
-            Err(Finding::new(Reason::Limit).at(name).expected(format!("at most {limit} bytes")).into())
-        }
+        Answer::TooLarge { limit } => Err(Finding::too_large(*limit).at(name).into()),
+        Answer::Forbidden { problem } => Err(Finding::not_gone_to(problem).at(name).into()),
     }
 }
 

@@ -1,4 +1,5 @@
-//! Whether the definition that the worker signed is the one that the queue has (cot-attacks.md 57 and 63).
+//! Whether the definition that a worker signed, or was given with its claim, is the one that the queue has
+//! (cot-attacks.md 57 and 63).
 
 use crate::cot::finding::Finding;
 use crate::cot::reason::Reason;
@@ -12,7 +13,7 @@ const BY_QUEUE: [&str; 3] = ["priority", "projectId", "taskQueueId"];
 /// The rule.
 pub(in crate::cot) fn check(signed: &Value, queue: &Definition) -> Result<(), Finding> {
     let signed = Definition::from_value(signed.clone())
-        .map_err(|finding| Finding::new(Reason::TaskDefinition).at("the signed task").because(finding))?;
+        .map_err(|finding| Finding::new(Reason::TaskDefinition).at("task").because(finding))?;
     if signed.pool() != queue.pool() {
         let finding = Finding::new(Reason::TaskDefinition).at("task.taskQueueId");
         return Err(finding.expected(queue.pool()).found(signed.pool()));

@@ -119,6 +119,7 @@ fn landed(
     let blank = match pass.ask(&need)? {
         Answer::Present(page) => page.iter().all(u8::is_ascii_whitespace),
         Answer::Absent | Answer::Stored(_) => true,
+        Answer::Forbidden { problem } => return Err(Finding::not_gone_to(problem).at(place).into()),
         // a page this long tells of many branches
         Answer::TooLarge { .. } => false,
     };

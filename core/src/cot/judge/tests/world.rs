@@ -20,7 +20,7 @@ use crate::yaml;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, Sha512};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -58,6 +58,7 @@ pub(super) struct World {
     pub(super) pushlog: Value,
     pub(super) projects: String,
     /// The task as it was claimed, when it is not the queue's.
+    pub(super) claimed: Option<Value>,
     pub(super) check_signatures: bool,
     pub(super) queue_now: Option<UnixMillis>,
 }
@@ -183,6 +184,7 @@ impl World {
             projects: format!(
                 "mozilla-central: {{repo: '{REPOSITORY}', repo_type: hg, access: scm_level_3}}\n"
             ),
+            claimed: None,
             check_signatures: true,
             queue_now: Some(UnixMillis::parse(NOW).unwrap()),
         };
@@ -262,13 +264,13 @@ impl World {
             Need::Document { run, name, .. } => {
                 present(known(&run.task_id).and_then(|task| self.artifact(task, name.as_str())))
             }
-            Need::Artifact { run, name } => {
+            Need::Artifact { run, name, sha512 } => {
                 let bytes = known(&run.task_id).and_then(|task| self.artifact(task, name.as_str()));
                 bytes.map_or(Answer::Absent, |bytes| {
                     let length = u64::try_from(bytes.len()).unwrap();
                     Answer::Stored(StoredArtifact {
                         sha256: Sha256::digest(&bytes).into(),
-                        sha512: None,
+                        sha512: sha512.then(|| Sha512::digest(&bytes).into()),
                         length,
                     })
                 })
@@ -313,7 +315,8 @@ impl World {
     /// As `judge`; every round's evidence and needs are shown first.
     pub(super) fn judge_after(&self, mut round: impl FnMut(&Evidence, &[Need])) -> Judgement {
         let policy = Policy::from_value(self.policy.clone()).unwrap();
-        let task = Definition::from_value(self.tasks[SIGNING].clone()).unwrap();
+        let claimed = self.claimed.as_ref().unwrap_or_else(|| &self.tasks[SIGNING]);
+        let task = Definition::from_value(claimed.clone()).unwrap();
         let subject = Subject { id: id(SIGNING), task_type: "signing".to_owned(), task };
         let keys = Keys { openpgp: &self.keyrings, ed25519: &policy.keys, check: self.check_signatures };
         let case = Case {
@@ -359,6 +362,6 @@ impl World {
 pub(super) fn bytes_of(answer: &Answer) -> Option<Arc<[u8]>> {
     match answer {
         Answer::Present(bytes) => Some(Arc::clone(bytes)),
-        Answer::Stored(_) | Answer::Absent | Answer::TooLarge { .. } => None,
+        Answer::Stored(_) | Answer::Absent | Answer::TooLarge { .. } | Answer::Forbidden { .. } => None,
     }
 }

@@ -29,9 +29,8 @@ pub(super) fn template(pass: &Pass<'_>, repository: &RepoUrl, revision: &str) ->
     let parsed = pass.parsed(&need, |answer| match answer {
         Answer::Present(bytes) => yaml::read_strict(bytes, DocumentKind::TaskTemplate)
             .map_err(|error| Finding::new(Reason::Yaml).at(TEMPLATE).because(error)),
-        Answer::TooLarge { limit } => {
-            Err(Finding::new(Reason::Limit).at(TEMPLATE).expected(format!("at most {limit} bytes")))
-        }
+        Answer::TooLarge { limit } => Err(Finding::too_large(*limit).at(TEMPLATE)),
+        Answer::Forbidden { problem } => Err(Finding::not_gone_to(problem).at(TEMPLATE)),
         Answer::Absent | Answer::Stored(_) => {
             Err(Finding::new(Reason::Template).at(TEMPLATE).found("no such file in the tree"))
         }
@@ -121,9 +120,8 @@ fn push(
         Answer::Absent | Answer::Stored(_) => {
             Err(Finding::new(Reason::Revision).at("the pushlog").found("nothing"))
         }
-        Answer::TooLarge { limit } => {
-            Err(Finding::new(Reason::Limit).at("the pushlog").expected(format!("at most {limit} bytes")))
-        }
+        Answer::TooLarge { limit } => Err(Finding::too_large(*limit).at("the pushlog")),
+        Answer::Forbidden { problem } => Err(Finding::not_gone_to(problem).at("the pushlog")),
     })
 }
 
@@ -203,9 +201,8 @@ pub(in crate::cot) fn github(pass: &Pass<'_>, repository: &str, what: GitHubObje
             .map(Arc::new)
             .map_err(|error| Finding::new(Reason::of_json(&error)).at(&place).because(error)),
         Answer::Absent | Answer::Stored(_) => Err(Finding::new(Reason::Revision).at(&place).found("nothing")),
-        Answer::TooLarge { limit } => {
-            Err(Finding::new(Reason::Limit).at(&place).expected(format!("at most {limit} bytes")))
-        }
+        Answer::TooLarge { limit } => Err(Finding::too_large(*limit).at(&place)),
+        Answer::Forbidden { problem } => Err(Finding::not_gone_to(problem).at(&place)),
     })?;
     Ok((*parsed).clone()?)
 }
@@ -216,9 +213,8 @@ fn projects(pass: &Pass<'_>) -> Step<Arc<Result<Projects, Finding>>> {
         Answer::Absent | Answer::Stored(_) => {
             Err(Finding::new(Reason::Project).at("the list of projects").found("nothing"))
         }
-        Answer::TooLarge { limit } => Err(Finding::new(Reason::Limit)
-            .at("the list of projects")
-            .expected(format!("at most {limit} bytes"))),
+        Answer::TooLarge { limit } => Err(Finding::too_large(*limit).at("the list of projects")),
+        Answer::Forbidden { problem } => Err(Finding::not_gone_to(problem).at("the list of projects")),
     })
 }
 

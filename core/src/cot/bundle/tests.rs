@@ -1,0 +1,95 @@
+use super::*;
+use crate::cot::need::GitHubObject;
+use crate::ids::{ArtifactName, RunId, RunKey};
+use proptest::prelude::*;
+
+fn recorded() -> Recorded {
+    Recorded {
+        task_id: TaskId::parse("Ypg6xKhKRU-pnkwylNQrMw").unwrap(),
+        task_type: "signing".to_owned(),
+        product: "firefox".to_owned(),
+        attested: true,
+        at: UnixMillis(1_795_000_000_000),
+        queue_now: None,
+        by: "a test".to_owned(),
+    }
+}
+
+fn evidence() -> Evidence {
+    let task = recorded().task_id;
+    let run = RunKey { task_id: task.clone(), run_id: RunId::FIRST };
+    let name = |text| ArtifactName::parse(text).unwrap();
+    let stored = StoredArtifact { sha256: [7; 32], sha512: Some([9; 64]), length: 12 };
+    let class = DocumentKind::Attestation;
+    let github = |what| Need::GitHub { repository: "a/b".to_owned(), what };
+    let mut evidence = Evidence::new();
+    for (need, answer) in [
+        (Need::Task { task: task.clone() }, Answer::Present(b"{}".as_slice().into())),
+        (Need::Status { task }, Answer::Present(b"{}".as_slice().into())),
+        (Need::Artifact { run: run.clone(), name: name("public/a"), sha512: true }, Answer::Stored(stored)),
+        (Need::Document { run: run.clone(), name: name("public/b"), class }, Answer::Present([0; 9].into())),
+        (Need::Listing { run }, Answer::TooLarge { limit: 5 }),
+        (Need::Projects, Answer::Absent),
+        (github(GitHubObject::Repository), Answer::Forbidden { problem: "a place".to_owned() }),
+        (github(GitHubObject::Pull { number: 7 }), Answer::Present(b"".as_slice().into())),
+    ] {
+        evidence.add(need, answer).unwrap();
+    }
+    evidence
+}
+
+fn all(evidence: &Evidence) -> Vec<(Need, Answer)> {
+    evidence.iter().map(|(need, answer)| (need.clone(), answer.clone())).collect()
+}
+
+#[test]
+fn what_was_written_is_read() {
+    let bytes = write(&recorded(), &evidence()).unwrap();
+    let (back, found) = read(&bytes).unwrap();
+    assert_eq!(back, recorded());
+    assert_eq!(all(&found), all(&evidence()));
+    assert_eq!(write(&back, &found).unwrap(), bytes, "one form only");
+}
+
+#[test]
+fn everything_but_attested_documents_is_taken_as_recorded() {
+    let evidence = evidence();
+    let needs: Vec<_> = taken_as_recorded(&evidence).collect();
+    assert_eq!(needs.len(), all(&evidence).len() - 1);
+    assert!(!needs.iter().any(|need| matches!(need, Need::Document { .. })));
+}
+
+/// With its head made anew, so that only the inner checks are left.
+fn rehashed(rest: &[u8]) -> Vec<u8> {
+    [format!("{MAGIC}\n{}\n", digits(rest)).as_bytes(), rest].concat()
+}
+
+#[test]
+fn what_does_not_fit_together_is_refused() {
+    let bytes = write(&recorded(), &evidence()).unwrap();
+    let head = MAGIC.len() + 1 + 64 + 1;
+    let rest = &bytes[head..];
+    assert!(read(&rehashed(rest)).is_ok());
+    let mut changed = rest.to_vec();
+    *changed.last_mut().unwrap() ^= 1;
+    assert!(matches!(read(&rehashed(&changed)), Err(BundleError::Blob { .. })));
+    assert!(matches!(read(&rehashed(&[rest, b"x"].concat())), Err(BundleError::Surplus)));
+    assert!(matches!(read(&rehashed(&rest[..rest.len() - 1])), Err(BundleError::Blob { .. })));
+    assert!(matches!(read(b"another file"), Err(BundleError::NoBundle)));
+}
+
+proptest! {
+    #[test]
+    fn any_changed_byte_is_noticed(at in any::<prop::sample::Index>(), bit in 0_u8..8) {
+        let mut bytes = write(&recorded(), &evidence()).unwrap();
+        let at = at.index(bytes.len());
+        bytes[at] ^= 1 << bit;
+        prop_assert!(read(&bytes).is_err(), "byte {at}");
+    }
+
+    #[test]
+    fn any_cut_is_noticed(at in any::<prop::sample::Index>()) {
+        let bytes = write(&recorded(), &evidence()).unwrap();
+        prop_assert!(read(&bytes[..at.index(bytes.len())]).is_err());
+    }
+}

@@ -1,0 +1,49 @@
+//! What a verification comes to, for the Supervisor, the ScriptRunner and the record of runs.
+
+use scriptworker_core::cot::judge::VerifiedTask;
+use scriptworker_core::cot::policy::PolicyId;
+use scriptworker_core::ids::RunKey;
+use scriptworker_core::run::Verdict;
+use std::sync::Arc;
+
+/// What became of a verification.
+#[derive(Debug)]
+pub struct Judged {
+    /// In the words of the run's state machine.
+    pub verdict: Verdict,
+    /// What lets the script start.
+    pub clearance: Clearance,
+    /// What is kept about it.
+    pub summary: Summary,
+}
+
+/// Whether a script may start. Only a verdict of the core makes one that says so.
+#[derive(Debug, Clone, Default)]
+pub enum Clearance {
+    /// Nothing was proven.
+    #[default]
+    None,
+    /// The whole chain of this task is proven.
+    Verified(Arc<VerifiedTask>),
+}
+
+impl Clearance {
+    /// Whether it is for this run.
+    pub fn covers(&self, run: &RunKey) -> bool {
+        match self {
+            Self::Verified(task) => task.task() == &run.task_id,
+            Self::None => false,
+        }
+    }
+}
+
+/// A verification in a few words.
+#[derive(Debug, Clone, Default)]
+pub struct Summary {
+    /// The policy that it was judged by, if it came that far.
+    pub policy: Option<PolicyId>,
+    /// The code of the first reason against it, and the link.
+    pub reason: Option<(&'static str, String)>,
+    /// SHA-256 of the bundle with the evidence, in hexadecimal, if one was written.
+    pub bundle: Option<String>,
+}

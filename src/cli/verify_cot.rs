@@ -1,0 +1,387 @@
+//! `scriptworker verify-cot TASK_ID --task-type TYPE`: judges the chain of trust of a task of a real deployment, or of a
+//! bundle that was recorded (chain-of-trust.md 7).
+//!
+//! | module | what it does |
+//! |---|---|
+//! | `setup` | policy, keys and addresses, from the configuration or built in |
+//! | `rehash` | artifacts of a bundle, hashed again from files |
+//! | `show` | the verdict, as text and as JSON |
+
+mod rehash;
+mod setup;
+mod show;
+
+use self::rehash::rehash;
+use self::setup::{Setup, SetupError};
+use crate::cot::budgets::Budgets;
+use crate::cot::case::OwnedCase;
+use crate::cot::gather::{GatherError, verify};
+use crate::cot::renderer::Subprocess;
+use crate::cot::sources::{SourceError, Sources};
+use crate::cot::staging::Staging;
+use crate::fsio;
+use crate::taskcluster::{Auth, Http, HttpConfig, HttpError};
+use crate::telemetry::escaped;
+use clap::Args;
+use scriptworker_core::cot::bundle::{self, BundleError, Recorded};
+use scriptworker_core::cot::chain::Subject;
+use scriptworker_core::cot::evidence::{Answer, Evidence};
+use scriptworker_core::cot::finding::Finding;
+use scriptworker_core::cot::judge::Judgement;
+use scriptworker_core::cot::need::Need;
+use scriptworker_core::cot::picture::picture;
+use scriptworker_core::cot::reason::Reason;
+use scriptworker_core::cot::task::Definition;
+use scriptworker_core::ids::TaskId;
+use scriptworker_core::time::UnixMillis;
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// The exit code of a refusal: `malformed-payload`, as the worker would report it.
+const EXIT_REFUSED: u8 = 3;
+/// The exit code when something outside was not to be had: `resource-unavailable`.
+const EXIT_UNAVAILABLE: u8 = 4;
+/// The exit code of everything else.
+const EXIT_TROUBLE: u8 = 1;
+
+/// What to verify, and how.
+#[derive(Args)]
+pub(super) struct Options {
+    /// The task.
+    #[arg(value_name = "TASK_ID", allow_hyphen_values = true, required_unless_present = "offline")]
+    task_id: Option<TaskId>,
+    /// What the task is, such as signing, beetmover or build.
+    #[arg(long, value_name = "TYPE", required_unless_present = "offline")]
+    task_type: Option<String>,
+    /// The product whose rules apply [default: that of the configuration, or firefox].
+    #[arg(long, value_name = "PRODUCT")]
+    cot_product: Option<String>,
+    /// Check signatures, too; without it only what the documents say is looked at.
+    #[arg(long)]
+    verify_sigs: bool,
+    /// Do not look at the attestation of the task itself.
+    #[arg(long)]
+    no_check_task: bool,
+    /// Remove the downloaded artifacts at the end.
+    #[arg(long)]
+    cleanup: bool,
+    /// Tell of every answer, and of every rule that holds.
+    #[arg(long, short)]
+    verbose: bool,
+    /// The configuration whose policy, keys and addresses count.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The deployment [default: TASKCLUSTER_ROOT_URL, that of the configuration, or Firefox CI].
+    #[arg(long, value_name = "URL")]
+    root_url: Option<String>,
+    /// Read addresses that begin with FROM from TO (repeatable). No token is sent there.
+    #[arg(long, value_name = "FROM=TO", value_parser = mirror)]
+    mirror: Vec<(String, String)>,
+    /// The verdict as JSON.
+    #[arg(long)]
+    json: bool,
+    /// Write everything that the verdict rests on into a new file.
+    #[arg(long, value_name = "FILE")]
+    bundle: Option<PathBuf>,
+    /// Hash the artifacts of such a file again, from DIR/TASKID/PATH or DIR/cot/TASKID/PATH.
+    #[arg(long, value_name = "DIR", requires = "offline")]
+    artifacts: Option<PathBuf>,
+    /// Draw the links, who signed them and what every rule came to.
+    #[arg(long, value_name = "FILE.svg")]
+    graph: Option<PathBuf>,
+    /// Judge what such a file recorded, without the network.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["bundle", "root_url", "mirror", "task_id", "task_type", "cot_product", "no_check_task"])]
+    offline: Option<PathBuf>,
+}
+
+fn mirror(text: &str) -> Result<(String, String), &'static str> {
+    let (from, to) = text.split_once('=').ok_or("expected two addresses with = between them")?;
+    Ok((from.to_owned(), to.to_owned()))
+}
+
+/// Why there is no verdict.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    #[error("failed to prepare the HTTP client: {0}")]
+    Http(#[from] HttpError),
+    #[error("the definition of {task}: {source}")]
+    Subject { task: TaskId, source: SourceError },
+    #[error(transparent)]
+    Gather(#[from] GatherError),
+    #[error("failed to {0}")]
+    Bundle(#[from] BundleError),
+    #[error("the bundle does not tell: {0}")]
+    NotInBundle(Box<Need>),
+    #[error("{}: {source}", path.display())]
+    File { path: PathBuf, source: io::Error },
+    #[error("failed to print the verdict: {0}")]
+    Print(#[source] io::Error),
+}
+
+impl Error {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Subject { source: SourceError::Api(_) | SourceError::Fetch(_), .. } => EXIT_UNAVAILABLE,
+            Self::Gather(error) if error.is_unavailable() => EXIT_UNAVAILABLE,
+            Self::NotInBundle(_) => EXIT_UNAVAILABLE,
+            Self::Setup(error) if error.is_unavailable() => EXIT_UNAVAILABLE,
+            Self::Subject { .. }
+            | Self::Gather(_)
+            | Self::Setup(_)
+            | Self::Http(_)
+            | Self::Bundle(_)
+            | Self::File { .. }
+            | Self::Print(_) => EXIT_TROUBLE,
+        }
+    }
+}
+
+/// What is shown.
+struct Verdict {
+    judgement: Judged,
+    case: Circumstances,
+    evidence: Evidence,
+    offline: Option<Offline>,
+}
+
+/// Where evidence came from that was not fetched now.
+struct Offline {
+    recorded: Recorded,
+    /// Artifacts whose digests are those of files.
+    hashed_again: BTreeSet<Need>,
+    /// Artifacts that were looked for, and have no file.
+    no_file: Vec<Need>,
+}
+
+/// What came of it.
+enum Judged {
+    /// A chain was judged.
+    Chain(Judgement),
+    /// There is no chain: the task itself cannot be read.
+    NoTask(Finding),
+}
+
+/// What was judged, and how.
+struct Circumstances {
+    task_id: TaskId,
+    task_type: String,
+    product: String,
+    attested: bool,
+    check_signatures: bool,
+    now: UnixMillis,
+    queue_now: Option<UnixMillis>,
+}
+
+/// Verifies. Progress and problems are lines on stderr, the verdict is on stdout.
+pub(super) fn verify_cot(options: &Options) -> ExitCode {
+    let shown = match &options.offline {
+        Some(file) => offline(options, file),
+        None => actix_rt::System::new().block_on(online(options)),
+    };
+    let code = shown.and_then(|verdict| {
+        if let Some(file) = &options.graph {
+            draw(file, &verdict)?;
+        }
+        show::show(options, &verdict).map_err(Error::Print)?;
+        Ok(match &verdict.judgement {
+            Judged::Chain(Judgement::Verified(..)) => 0,
+            Judged::Chain(Judgement::Refused(_)) | Judged::NoTask(_) => EXIT_REFUSED,
+            Judged::Chain(Judgement::Incomplete(needs)) => match needs.first() {
+                Some(need) => return Err(Error::NotInBundle(Box::new(need.clone()))),
+                None => EXIT_TROUBLE,
+            },
+        })
+    });
+    match code {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            say(&format!("verify-cot: {error}"));
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// Foreign texts are in these lines.
+#[expect(clippy::print_stderr, reason = "progress of a command that people watch")]
+fn say(line: &str) {
+    for line in line.lines() {
+        eprintln!("{}", escaped(line));
+    }
+}
+
+fn now() -> UnixMillis {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    UnixMillis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+async fn online(options: &Options) -> Result<Verdict, Error> {
+    // clap does not come here without them
+    let (Some(task_id), Some(task_type)) = (&options.task_id, &options.task_type) else {
+        return Err(SetupError::NoTask.into());
+    };
+    let setup = Setup::of(options)?;
+    let http = Http::new(HttpConfig::default())?;
+    let root =
+        std::env::temp_dir().join(format!("scriptworker-verify-cot-{}", uuid::Uuid::new_v4().simple()));
+    let failed = |source| Error::File { path: root.clone(), source };
+    let staging = Staging::new(&root).map_err(failed)?;
+    let auth = super::create_test_workdir::own_credentials().map_or(Auth::Anonymous, Auth::fixed);
+    let sources = Sources::new(http, &setup.root_url, auth, setup.sources.clone(), staging);
+    for (from, to) in &options.mirror {
+        say(&format!("note: {from} is read from {to}"));
+    }
+    let product = setup.policy.product_name.clone();
+    let circumstances = Circumstances {
+        task_id: task_id.clone(),
+        task_type: task_type.clone(),
+        product,
+        attested: !options.no_check_task,
+        check_signatures: setup.check_signatures,
+        now: now(),
+        queue_now: None,
+    };
+    let verdict = judge_online(options, setup, &sources, circumstances).await;
+    let staging = sources.staging();
+    let tidied = match (&verdict, options.cleanup) {
+        (Ok(Verdict { judgement: Judged::Chain(Judgement::Verified(task, _)), .. }), false) => {
+            let moved = staging.hand_over(task);
+            say(&format!("artifacts: {}", root.join("cot").display()));
+            moved
+        }
+        _ => staging.remove(),
+    };
+    let verdict = verdict?;
+    tidied.map_err(failed)?;
+    if let Some(file) = &options.bundle {
+        write_bundle(file, &verdict)?;
+    }
+    Ok(verdict)
+}
+
+async fn judge_online(
+    options: &Options,
+    setup: Setup,
+    sources: &Sources,
+    mut circumstances: Circumstances,
+) -> Result<Verdict, Error> {
+    let id = &circumstances.task_id;
+    let failed = |source| Error::Subject { task: id.clone(), source };
+    let (answer, queue_now) = sources.task(id).await.map_err(failed)?;
+    circumstances.queue_now = queue_now;
+    let mut evidence = Evidence::new();
+    evidence.add(Need::Task { task: id.clone() }, answer).map_err(GatherError::from)?;
+    let task = match subject(&evidence, id) {
+        Ok(task) => task,
+        Err(finding) => {
+            let judgement = Judged::NoTask(finding);
+            return Ok(Verdict { judgement, case: circumstances, evidence, offline: None });
+        }
+    };
+    let case = Arc::new(owned_case(setup, &circumstances, task));
+    let progress = |need: &Need| {
+        if options.verbose {
+            say(&format!("got {need}"));
+        }
+    };
+    let (judgement, evidence) = verify(&case, sources, evidence, progress).await?;
+    Ok(Verdict { judgement: Judged::Chain(judgement), case: circumstances, evidence, offline: None })
+}
+
+fn offline(options: &Options, file: &Path) -> Result<Verdict, Error> {
+    let mut bytes = Vec::new();
+    File::open(file)
+        .and_then(|open| open.take(bundle::MOST_BYTES).read_to_end(&mut bytes))
+        .map_err(|source| Error::File { path: file.to_owned(), source })?;
+    let (recorded, mut evidence) = bundle::read(&bytes)?;
+    let (mut hashed_again, mut no_file) = (BTreeSet::new(), Vec::new());
+    if let Some(dir) = &options.artifacts {
+        let rehashed = rehash(&evidence, dir)?;
+        (evidence, hashed_again, no_file) = (rehashed.evidence, rehashed.found, rehashed.missing);
+        for need in &no_file {
+            say(&format!("note: no file for {need}: taken as recorded"));
+        }
+    }
+    let setup = Setup::for_product(options, Some(&recorded.product))?;
+    let case = Circumstances {
+        task_id: recorded.task_id.clone(),
+        task_type: recorded.task_type.clone(),
+        product: recorded.product.clone(),
+        attested: recorded.attested,
+        check_signatures: setup.check_signatures,
+        now: recorded.at,
+        queue_now: recorded.queue_now,
+    };
+    let judgement = match subject(&evidence, &case.task_id) {
+        Ok(task) => Judged::Chain(owned_case(setup, &case, task).judge(&evidence)),
+        Err(finding) => Judged::NoTask(finding),
+    };
+    Ok(Verdict { judgement, case, evidence, offline: Some(Offline { recorded, hashed_again, no_file }) })
+}
+
+/// The task itself, as the queue has it.
+fn subject(evidence: &Evidence, task: &TaskId) -> Result<Definition, Finding> {
+    match evidence.get(&Need::Task { task: task.clone() }) {
+        Some(Answer::Present(bytes)) => Definition::parse(bytes),
+        Some(Answer::TooLarge { limit }) => {
+            Err(Finding::new(Reason::Limit).expected(format!("a definition of at most {limit} bytes")))
+        }
+        Some(Answer::Absent | Answer::Stored(_) | Answer::Forbidden { .. }) | None => {
+            Err(Finding::new(Reason::MissingTask).at(task))
+        }
+    }
+}
+
+fn owned_case(setup: Setup, circumstances: &Circumstances, task: Definition) -> OwnedCase {
+    let Circumstances { task_id, task_type, attested, now, queue_now, .. } = circumstances;
+    OwnedCase {
+        subject: Subject { id: task_id.clone(), task_type: task_type.clone(), task },
+        attested: *attested,
+        policy: setup.policy.policy,
+        product: setup.policy.product,
+        keyrings: setup.keyrings,
+        check_signatures: setup.check_signatures,
+        renderer: Subprocess::default(),
+        hops: setup.hops,
+        budgets: Budgets::default(),
+        now: *now,
+        queue_now: *queue_now,
+    }
+}
+
+/// Draws a verdict; of a task that cannot be read there is nothing to draw.
+fn draw(file: &Path, verdict: &Verdict) -> Result<(), Error> {
+    let report = match &verdict.judgement {
+        Judged::Chain(Judgement::Verified(_, report) | Judgement::Refused(report)) => report,
+        Judged::Chain(Judgement::Incomplete(_)) | Judged::NoTask(_) => {
+            say("note: no chain, no picture");
+            return Ok(());
+        }
+    };
+    let failed = |source| Error::File { path: file.to_owned(), source };
+    fsio::write_atomic(file, picture(report).as_bytes(), 0o644).map_err(failed)
+}
+
+fn write_bundle(file: &Path, verdict: &Verdict) -> Result<(), Error> {
+    let case = &verdict.case;
+    let recorded = Recorded {
+        task_id: case.task_id.clone(),
+        task_type: case.task_type.clone(),
+        product: case.product.clone(),
+        attested: case.attested,
+        at: case.now,
+        queue_now: case.queue_now,
+        by: concat!("scriptworker ", env!("CARGO_PKG_VERSION")).to_owned(),
+    };
+    let bytes = bundle::write(&recorded, &verdict.evidence)?;
+    fsio::write_atomic(file, &bytes, 0o644)
+        .map_err(|source| Error::File { path: file.to_owned(), source })?;
+    say(&format!("bundle: {} ({} bytes)", file.display(), bytes.len()));
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! What is to be judged and by what, owned: it travels to the threads that judge.
+
+use super::budgets::Budgets;
+use super::renderer::Subprocess;
+use scriptworker_core::cot::chain::{ChainLimits, Subject};
+use scriptworker_core::cot::evidence::Evidence;
+use scriptworker_core::cot::judge::{self, Case, Judgement};
+use scriptworker_core::cot::keys::{Implementation, Keys};
+use scriptworker_core::cot::need::Need;
+use scriptworker_core::cot::policy::{Policy, Product};
+use scriptworker_core::openpgp::Keyring;
+use scriptworker_core::time::UnixMillis;
+use std::collections::BTreeMap;
+
+/// The most tasks that one task may rest on.
+const MOST_INPUTS: usize = 100;
+
+/// A case with everything it refers to. The fields are those of [`Case`].
+#[derive(Debug)]
+pub struct OwnedCase {
+    /// The task.
+    pub subject: Subject,
+    /// Whether its own attestation is looked at, too.
+    pub attested: bool,
+    /// The policy.
+    pub policy: Policy,
+    /// The tables of the product.
+    pub product: Product,
+    /// By implementation.
+    pub keyrings: BTreeMap<Implementation, Keyring>,
+    /// Whether signatures are checked at all.
+    pub check_signatures: bool,
+    /// What renders templates.
+    pub renderer: Subprocess,
+    /// The most steps from the task to a link (`max_chain_length`).
+    pub hops: usize,
+    /// How much it may cost.
+    pub budgets: Budgets,
+    /// The time of the judgement, by this machine.
+    pub now: UnixMillis,
+    /// The same by the queue, if it told.
+    pub queue_now: Option<UnixMillis>,
+}
+
+impl OwnedCase {
+    /// What has to be known still. Blocks.
+    pub fn needs(&self, evidence: &Evidence) -> Vec<Need> {
+        self.with(|case| judge::needs(case, evidence))
+    }
+
+    /// The verdict. Blocks.
+    pub fn judge(&self, evidence: &Evidence) -> Judgement {
+        self.with(|case| judge::judge(case, evidence))
+    }
+
+    fn with<T>(&self, judge: impl FnOnce(&Case<'_>) -> T) -> T {
+        let keys = Keys { openpgp: &self.keyrings, ed25519: &self.policy.keys, check: self.check_signatures };
+        judge(&Case {
+            subject: &self.subject,
+            attested: self.attested,
+            policy: &self.policy,
+            product: &self.product,
+            keys: &keys,
+            renderer: &self.renderer,
+            limits: ChainLimits { hops: self.hops, links: self.budgets.links, inputs: MOST_INPUTS },
+            now: self.now,
+            queue_now: self.queue_now,
+        })
+    }
+}

@@ -1,0 +1,111 @@
+//! The policy of a worker: whole, or not at all.
+
+use super::load::{LoadedPolicy, PolicyFault, PolicyLoadError, load};
+use super::record::Record;
+use crate::config::{Config, PolicyConfig};
+use crate::signing;
+use scriptworker_core::cot::policy::{LintLevel, PolicyId};
+use scriptworker_core::time::UnixMillis;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// The policy in use, read per task: whoever verifies takes it once, so a reload never comes in between.
+#[derive(Debug)]
+pub struct PolicyStore {
+    config: PolicyConfig,
+    /// The file of this worker's ed25519 key, which must not be among the public ones.
+    own_key: Option<PathBuf>,
+    record: PathBuf,
+    current: watch::Sender<Arc<LoadedPolicy>>,
+}
+
+/// The policy in use has expired since it was loaded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{id} expired at {last}, and no other was loaded")]
+pub struct Unusable {
+    /// Which policy.
+    pub id: Box<PolicyId>,
+    /// The last moment at which it was good.
+    pub last: UnixMillis,
+}
+
+impl PolicyStore {
+    /// Loads the policy of a worker that starts. `now` is this machine's time. Blocks.
+    ///
+    /// # Errors
+    /// Everything that is wrong: the worker must not start then.
+    pub fn open(config: &Config, now: UnixMillis) -> Result<Self, PolicyLoadError> {
+        let (policy, record) = (config.policy.clone(), config.policy_record());
+        let own_key = config.attestation.keys.ed25519.clone();
+        let loaded = Arc::new(take(&policy, own_key.as_deref(), &record, now)?);
+        Ok(Self { config: policy, own_key, record, current: watch::Sender::new(loaded) })
+    }
+
+    /// The policy in use, unless it has expired meanwhile. Does not block.
+    ///
+    /// # Errors
+    /// When it has: nothing may be judged by it any more.
+    pub fn current(&self, now: UnixMillis) -> Result<Arc<LoadedPolicy>, Unusable> {
+        let loaded = self.current.borrow().clone();
+        match loaded.policy.expires.filter(|_| loaded.policy.is_expired(now)) {
+            Some(last) => Err(Unusable { id: Box::new(loaded.policy.id.clone()), last }),
+            None => Ok(loaded),
+        }
+    }
+
+    /// What the policy in use is called, for status and log; even if it has expired.
+    pub fn id(&self) -> PolicyId {
+        self.current.borrow().policy.id.clone()
+    }
+
+    /// Reads the policy anew (SIGHUP) and puts it in use for the tasks to come. What is wrong with it is logged at ERROR,
+    /// and the one before stays in use. Blocks.
+    ///
+    /// # Errors
+    /// Everything that is wrong, for whoever asks: nobody has to log it again.
+    pub fn reload(&self, now: UnixMillis) -> Result<Arc<LoadedPolicy>, PolicyLoadError> {
+        match take(&self.config, self.own_key.as_deref(), &self.record, now) {
+            Ok(loaded) => {
+                let loaded = Arc::new(loaded);
+                self.current.send_replace(Arc::clone(&loaded));
+                Ok(loaded)
+            }
+            Err(error) => {
+                let stays = self.id();
+                for fault in &error.0 {
+                    tracing::error!("the policy is not taken, {stays} stays in use: {fault}");
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Loads a policy that may follow the one before, and writes down that it did.
+fn take(
+    config: &PolicyConfig,
+    own_key: Option<&Path>,
+    record: &Path,
+    now: UnixMillis,
+) -> Result<LoadedPolicy, PolicyLoadError> {
+    let one = |fault: PolicyFault| PolicyLoadError(vec![fault]);
+    // a key that cannot be read is told by whoever signs with it
+    let own = own_key.and_then(|path| signing::read_ed25519(path).ok());
+    let loaded = load(config, None, own.as_ref(), now)?;
+    let before = Record::read(record).map_err(|error| one(error.into()))?;
+    before.admits(&loaded.policy, &loaded.origin).map_err(|error| one(error.into()))?.map_err(|source| {
+        one(PolicyFault::Succession { origin: loaded.origin.clone(), source, record: record.to_path_buf() })
+    })?;
+    before.accept(&loaded.policy.id, &loaded.origin).map_err(|error| one(error.into()))?;
+    for lint in &loaded.lints {
+        match lint.level {
+            LintLevel::Error | LintLevel::Warning => {
+                tracing::warn!("{}: {}: {}", loaded.origin, lint.path, lint.text);
+            }
+            LintLevel::Note => tracing::debug!("{}: {}: {}", loaded.origin, lint.path, lint.text),
+        }
+    }
+    tracing::info!(product = loaded.product_name, origin = %loaded.origin, "{} is in use", loaded.policy.id);
+    Ok(loaded)
+}

@@ -1,0 +1,153 @@
+//! The queue: definitions, states, artifacts of a run.
+
+use super::budgets::Purse;
+use super::fetch::{ATTEMPTS, FetchError, Found, collect, is_page, may_pass, pause, settled};
+use super::sources::{SourceError, Sources};
+use super::staging::StageError;
+use crate::taskcluster::artifacts::Of;
+use crate::taskcluster::error::{ApiError, Failure, WireError};
+use crate::taskcluster::transfer::TransferLimits;
+use crate::taskcluster::{Answer as Reply, Budget, Queue};
+use bytes::Bytes;
+use scriptworker_core::cot::evidence::Answer;
+use scriptworker_core::ids::{ArtifactName, RunKey};
+use scriptworker_core::json::DocumentKind;
+use std::time::Duration;
+
+/// Pages of a listing, of 1000 names each.
+const PAGES: u32 = 100;
+/// How long one attempt at an artifact may take.
+const PATIENCE: Duration = Duration::from_secs(3600);
+/// The largest artifact, in bytes.
+const LARGEST: u64 = 1 << 40;
+
+/// What a failed call means for the question, if it means anything.
+fn certain(error: &ApiError) -> Option<Answer> {
+    match &error.failure {
+        Failure::Refused(refusal) if matches!(refusal.status, 404 | 410) => Some(Answer::Absent),
+        Failure::ErrorArtifact { .. } => Some(Answer::Absent),
+        Failure::Wire(WireError::TooLarge { limit }) => Some(Answer::TooLarge { limit: *limit }),
+        Failure::Refused(_)
+        | Failure::Wire(_)
+        | Failure::NotJson { .. }
+        | Failure::Schema(_)
+        | Failure::MissingHeader { .. }
+        | Failure::TooManyPages { .. }
+        | Failure::NoCredentials(_) => None,
+    }
+}
+
+/// The answer of a call that gives a document of this kind.
+pub(super) fn document(
+    reply: Result<Reply<Bytes>, ApiError>,
+    kind: DocumentKind,
+) -> Result<Answer, SourceError> {
+    let limit = kind.limits().bytes;
+    match reply {
+        Ok(reply) if reply.value.len() as u64 > limit => Ok(Answer::TooLarge { limit }),
+        Ok(reply) => Ok(Answer::Present(reply.value.as_ref().into())),
+        Err(error) => certain(&error).ok_or(SourceError::Api(error)),
+    }
+}
+
+/// Where the bytes of an artifact go.
+pub(super) enum Target {
+    /// Into memory, at most so many.
+    Memory(u64),
+    /// To their place on disk, hashed meanwhile.
+    Disk {
+        /// Whether their SHA-512 is needed, too.
+        sha512: bool,
+    },
+}
+
+impl Sources {
+    /// The names of a run's artifacts, as a list.
+    pub(super) async fn listing(&self, run: &RunKey) -> Result<Answer, SourceError> {
+        match self.own.list_artifacts(Of::Run(run), PAGES, Budget::default()).await {
+            Ok(artifacts) => {
+                let names: Vec<_> = artifacts.iter().map(|artifact| artifact.name.as_str()).collect();
+                Ok(Answer::Present(serde_json::Value::from(names).to_string().into_bytes().into()))
+            }
+            Err(error) => certain(&error).ok_or(SourceError::Api(error)),
+        }
+    }
+
+    /// An artifact.
+    pub(super) async fn artifact(
+        &self,
+        run: &RunKey,
+        name: &ArtifactName,
+        target: &Target,
+        purse: &Purse,
+    ) -> Result<Answer, SourceError> {
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let error = match self.attempt(run, name, target, purse).await {
+                Ok(Some(answer)) => return Ok(answer),
+                Ok(None) => {
+                    let place = format!("{name} of {run}");
+                    if attempts >= ATTEMPTS {
+                        return Err(FetchError::Page { place, attempts }.into());
+                    }
+                    pause(attempts).await;
+                    continue;
+                }
+                Err(StageError::Api(error)) => {
+                    return certain(&error).ok_or(SourceError::Api(error));
+                }
+                Err(StageError::File(source)) => return Err(SourceError::File(source)),
+                Err(StageError::Transfer(error)) => error,
+            };
+            match settled(&error) {
+                // what the queue has an entry for, its storage has: 404 there is trouble, except where it lasts
+                Some(Found::Nothing) if attempts < ATTEMPTS => {}
+                Some(found) => return Ok(found.into()),
+                None if may_pass(&error) && attempts < ATTEMPTS => {}
+                None => return Err(FetchError::Transfer { attempts, error }.into()),
+            }
+            pause(attempts).await;
+        }
+    }
+
+    /// The queue is asked anew each time: the addresses that it gives are good for a while only. Nothing when there is a
+    /// page in the place of a document.
+    async fn attempt(
+        &self,
+        run: &RunKey,
+        name: &ArtifactName,
+        target: &Target,
+        purse: &Purse,
+    ) -> Result<Option<Answer>, StageError> {
+        let queue: &Queue = if name.is_public() { &self.anonymous } else { &self.own };
+        let located = queue.get_artifact(Of::Run(run), name, Budget::default()).await?;
+        let limits = TransferLimits { total: PATIENCE, max_bytes: target.limit() };
+        let download = self.http.get_within(&self.plain, &located.url, None, limits).await?;
+        let mut spending = purse.open();
+        let answer = match target {
+            Target::Memory(_) => {
+                let page = is_page(download.content_type.as_deref());
+                let bytes = collect(download, &mut spending).await?;
+                if page {
+                    return Ok(None);
+                }
+                Answer::Present(bytes.as_ref().into())
+            }
+            Target::Disk { sha512 } => {
+                Answer::Stored(self.staging.store(run, name, *sha512, download, &mut spending).await?)
+            }
+        };
+        spending.keep();
+        Ok(Some(answer))
+    }
+}
+
+impl Target {
+    fn limit(&self) -> u64 {
+        match self {
+            Self::Memory(limit) => *limit,
+            Self::Disk { .. } => LARGEST,
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Mercurial servers, and the list of projects (chain-of-trust.md 6.3 and 6.6).
+
+use super::budgets::Purse;
+use super::fetch::{Expected, FetchError, Found, Request};
+use super::sources::Sources;
+use crate::taskcluster::url::encode_segment;
+use scriptworker_core::json::DocumentKind;
+
+impl Sources {
+    /// A file of a tree on a Mercurial server.
+    pub(super) async fn hg_file(
+        &self,
+        repository: &str,
+        revision: &str,
+        path: &str,
+        purse: &Purse,
+    ) -> Result<Found, FetchError> {
+        let path = path.split('/').map(encode_segment).collect::<Vec<_>>().join("/");
+        let url = format!("{repository}/raw-file/{}/{path}", encode_segment(revision));
+        self.read(&url, DocumentKind::TaskTemplate, Expected::Text, purse).await
+    }
+
+    /// The push of a revision.
+    pub(super) async fn pushlog(
+        &self,
+        repository: &str,
+        revision: &str,
+        purse: &Purse,
+    ) -> Result<Found, FetchError> {
+        let url = self.settings.pushlog_url.replace("{repo}", repository);
+        let url = url.replace("{revision}", &encode_segment(revision));
+        self.read(&url, DocumentKind::SourceAnswer, Expected::Json, purse).await
+    }
+
+    /// The list of projects.
+    pub(super) async fn projects(&self, purse: &Purse) -> Result<Found, FetchError> {
+        self.read(&self.settings.projects_url, DocumentKind::Projects, Expected::Text, purse).await
+    }
+
+    async fn read(
+        &self,
+        url: &str,
+        kind: DocumentKind,
+        expected: Expected,
+        purse: &Purse,
+    ) -> Result<Found, FetchError> {
+        let (url, _) = self.settings.mirrored(url);
+        let request = Request { url: &url, authorization: None, max_bytes: kind.limits().bytes, expected };
+        self.fetch(&request, purse).await
+    }
+}

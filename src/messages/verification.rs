@@ -1,0 +1,21 @@
+//! Supervisor → CotVerifier.
+
+use scriptworker_core::ids::RunKey;
+use serde_json::value::RawValue;
+use std::sync::Arc;
+
+/// Verify the chain of trust of a claimed task.
+pub struct Verify {
+    /// Which run.
+    pub key: RunKey,
+    /// The task definition, exactly as it was claimed.
+    pub definition: Arc<RawValue>,
+}
+
+/// End the verification early.
+#[derive(Debug)]
+pub struct AbortVerify;
+
+/// Read the policy anew.
+#[derive(Debug)]
+pub struct ReloadPolicy;
