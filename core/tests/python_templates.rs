@@ -130,7 +130,7 @@ fn as_services_write(value: &Value) -> Value {
     match value {
         Value::Number(number) if number.is_f64() => {
             let whole = format!("{:.0}", number.as_f64().unwrap()).parse::<i32>();
-            let whole = whole.ok().filter(|whole| Value::from(f64::from(*whole)) == *value);
+            let whole = whole.ok().filter(|whole| *value == f64::from(*whole));
             whole.map_or_else(|| value.clone(), Value::from)
         }
         Value::Array(items) => items.iter().map(as_services_write).collect(),

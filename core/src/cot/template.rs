@@ -48,9 +48,9 @@ pub enum TemplateError {
     #[error("at {place}: expected what all implementations of JSON-e do alike, found {found}")]
     Differs {
         /// The function or operator.
-        place: &'static str,
+        place: String,
         /// What it was used for.
-        found: &'static str,
+        found: String,
     },
     /// An expression does not end.
     #[error("expected an expression that ends, found {found:?}")]
@@ -70,6 +70,12 @@ pub enum TemplateError {
         /// What there is.
         limit: String,
     },
+}
+
+impl TemplateError {
+    fn differs(place: &str, found: &str) -> Self {
+        Self::Differs { place: place.to_owned(), found: found.to_owned() }
+    }
 }
 
 /// Whoever renders: in this process, or in one of its own with limits.
@@ -111,8 +117,7 @@ pub fn render(rendering: &Rendering) -> Result<Value, TemplateError> {
     }
     let marked = numbers::unmark(&numbers::whole(with_names(&names, &numbers::mark(&template), &context)?));
     if looks && marked != shortened {
-        let found = "an expression about a text that it wrote";
-        return Err(TemplateError::Differs { place: "$json", found });
+        return Err(TemplateError::differs("$json", "an expression about a text that it wrote"));
     }
     Ok(marked)
 }
@@ -122,7 +127,7 @@ fn with_names(names: &Map<String, Value>, template: &Value, context: &Value) -> 
     json_e::render(&wrapped, context).map_err(|error| {
         let message = format!("{error:#}");
         match message.contains(splits::EMPTY_PIECE) {
-            true => TemplateError::Differs { place: splits::FUNCTION, found: "a text with an empty piece" },
+            true => TemplateError::differs(splits::FUNCTION, "a text with an empty piece"),
             false => TemplateError::Refused { message },
         }
     })

@@ -14,7 +14,7 @@ pub(super) const EMPTY_PIECE: &str = "scriptworker_split_of_an_empty_piece";
 
 /// What stands for a call whose name is `split` and which goes on with the text, and what follows it.
 pub(super) fn guarded(text: &str) -> Result<(String, &str), TemplateError> {
-    let odd = || TemplateError::Differs { place: FUNCTION, found: "another use than a call with two values" };
+    let odd = || TemplateError::differs(FUNCTION, "another use than a call with two values");
     // the key of a map in an expression
     if text.trim_start().starts_with(':') {
         return Ok((FUNCTION.to_owned(), text));

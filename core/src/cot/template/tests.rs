@@ -129,11 +129,7 @@ fn a_template_that_looks_at_the_text_of_a_big_number_is_refused() {
     for expression in ["text[:3]", "len(text)", "text[-1]"] {
         let template = json!({"$let": {"text": text}, "in": [{"$eval": expression}, "${text}"]});
         let found = "an expression about a text that it wrote";
-        assert_eq!(
-            try_to(template).unwrap_err(),
-            TemplateError::Differs { place: "$json", found },
-            "{expression}"
-        );
+        assert_eq!(try_to(template).unwrap_err(), TemplateError::differs("$json", found), "{expression}");
     }
     let small = json!({"$let": {"text": {"$json": 500}}, "in": {"$eval": "len(text)"}});
     assert_eq!(try_to(small).unwrap(), json!(3));
@@ -158,7 +154,7 @@ fn pieces_are_those_of_every_implementation_or_none() {
         assert_eq!(try_to(json!({"$eval": expression})).unwrap(), expected, "{expression}");
     }
     assert_eq!(try_to(json!("x ${split('a/b', '/')[1]} split(y) ${1}")).unwrap(), json!("x b split(y) 1"));
-    let empty = TemplateError::Differs { place: "split", found: "a text with an empty piece" };
+    let empty = TemplateError::differs("split", "a text with an empty piece");
     for expression in [
         "split('https://x', '/')",
         "split(',a', ',')",
@@ -171,7 +167,10 @@ fn pieces_are_those_of_every_implementation_or_none() {
     }
     for expression in ["split", "[split][0]('a', 'b')", "split('a')", "split"] {
         let error = try_to(json!({"$eval": expression})).unwrap_err();
-        assert!(matches!(error, TemplateError::Differs { place: "split", .. }), "{expression}: {error}");
+        assert!(
+            matches!(&error, TemplateError::Differs { place, .. } if place == "split"),
+            "{expression}: {error}"
+        );
     }
     let error = try_to(json!({"$eval": "scriptworker_split_of_an_empty_piece"})).unwrap_err();
     assert!(matches!(error, TemplateError::Unsupported { .. } | TemplateError::Differs { .. }), "{error}");
