@@ -10,6 +10,7 @@
 //! | `server` | the thread, the listener, the resolvers |
 //! | `control` | [`EmbeddedQueue`]: what demo and tests see and do past HTTP |
 //! | `past` | tasks that are over before anybody asks |
+//! | [`release`] | whole releases of such tasks, attested and signed |
 //! | `routes` | one handler per call |
 //! | `call`, `schema`, `errors` | routes, request bodies, error answers |
 //! | `auth` | Hawk, temporary credentials, signed URLs, scopes |
@@ -23,6 +24,7 @@ mod errors;
 mod faults;
 mod options;
 mod past;
+pub mod release;
 mod routes;
 mod schema;
 mod server;

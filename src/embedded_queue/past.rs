@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 const CHUNK: usize = 64 * 1024;
 /// Who is said to have run it.
-const WORKER: &str = "past";
+pub(super) const WORKER: &str = "past";
 
 /// An artifact of a task that is over.
 #[derive(Debug, Clone, PartialEq, Eq)]
