@@ -80,6 +80,53 @@ fn a_whole_chain_is_verified_online_and_again_from_its_bundle() {
 }
 
 #[test]
+fn artifacts_of_a_bundle_are_hashed_again() {
+    let site = Site::new(Tampering::Nothing);
+    let bundle = site.path("bundle");
+    let bundle = bundle.to_str().unwrap();
+    assert_eq!(code(&site.verify(&["--bundle", bundle])), 0);
+    // both layouts: what was handed over, and by task alone
+    let handed = std::fs::read_dir(site.path("tmp")).unwrap().next().unwrap().unwrap().path();
+    let own = site.path("own");
+    let file = own.join(BUILD).join(ARTIFACT);
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, b"a build").unwrap();
+    let again = |dir: &std::path::Path| {
+        let dir = dir.to_str().unwrap();
+        let output = site.run(&["--offline", bundle, "--verify-sigs", "--json", "--artifacts", dir]);
+        (code(&output), verdict(&output))
+    };
+    let kinds = |verdict: &Value, key: &str| -> Vec<String> {
+        let needs = verdict["takenAsRecorded"][key].as_array().unwrap().iter();
+        needs.map(|need| need["kind"].as_str().unwrap().to_owned()).collect()
+    };
+    for dir in [&handed, &own] {
+        let (code, verdict) = again(dir);
+        assert_eq!((code, kinds(&verdict, "hashedAgain")), (0, vec!["artifact".to_owned()]), "{verdict}");
+        assert!(!kinds(&verdict, "answers").contains(&"artifact".to_owned()), "{verdict}");
+    }
+    let (code, verdict) = again(&site.path("nowhere"));
+    assert_eq!((code, kinds(&verdict, "noFile")), (0, vec!["artifact".to_owned()]));
+    assert!(kinds(&verdict, "answers").contains(&"artifact".to_owned()), "{verdict}");
+    std::fs::write(&file, b"a bulld").unwrap();
+    let (code, verdict) = again(&own);
+    assert_eq!((code, refusals(&verdict)), (3, vec![(BUILD.to_owned(), Reason::Hash.code().to_owned())]));
+}
+
+#[test]
+fn a_verdict_can_be_drawn() {
+    for (tampering, exit, word) in [(Tampering::Nothing, 0, "verified"), (Tampering::Graph, 3, "refused")] {
+        let site = Site::new(tampering);
+        let file = site.path("chain.svg");
+        assert_eq!(code(&site.verify(&["--graph", file.to_str().unwrap()])), exit);
+        let svg = std::fs::read_to_string(&file).unwrap();
+        assert!(svg.starts_with("<svg ") && svg.contains(&format!(">{word}: signing {SIGNING}")), "{svg}");
+        let is_red = svg.contains("fill=\"#cf222e\">graph</text>");
+        assert_eq!(is_red, tampering == Tampering::Graph, "{svg}");
+    }
+}
+
+#[test]
 fn the_text_begins_with_the_line_that_matters_and_says_what_was_not_checked() {
     let site = Site::new(Tampering::Nothing);
     let output = site.verify(&["--cleanup"]);

@@ -4,11 +4,14 @@
 //! | module | what it does |
 //! |---|---|
 //! | `setup` | policy, keys and addresses, from the configuration or built in |
+//! | `rehash` | artifacts of a bundle, hashed again from files |
 //! | `show` | the verdict, as text and as JSON |
 
+mod rehash;
 mod setup;
 mod show;
 
+use self::rehash::rehash;
 use self::setup::{Setup, SetupError};
 use crate::cot::budgets::Budgets;
 use crate::cot::case::OwnedCase;
@@ -26,10 +29,12 @@ use scriptworker_core::cot::evidence::{Answer, Evidence};
 use scriptworker_core::cot::finding::Finding;
 use scriptworker_core::cot::judge::Judgement;
 use scriptworker_core::cot::need::Need;
+use scriptworker_core::cot::picture::picture;
 use scriptworker_core::cot::reason::Reason;
 use scriptworker_core::cot::task::Definition;
 use scriptworker_core::ids::TaskId;
 use scriptworker_core::time::UnixMillis;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -83,6 +88,12 @@ pub(super) struct Options {
     /// Write everything that the verdict rests on into a new file.
     #[arg(long, value_name = "FILE")]
     bundle: Option<PathBuf>,
+    /// Hash the artifacts of such a file again, from DIR/TASKID/PATH or DIR/cot/TASKID/PATH.
+    #[arg(long, value_name = "DIR", requires = "offline")]
+    artifacts: Option<PathBuf>,
+    /// Draw the links, who signed them and what every rule came to.
+    #[arg(long, value_name = "FILE.svg")]
+    graph: Option<PathBuf>,
     /// Judge what such a file recorded, without the network.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["bundle", "root_url", "mirror", "task_id", "task_type", "cot_product", "no_check_task"])]
     offline: Option<PathBuf>,
@@ -137,7 +148,16 @@ struct Verdict {
     judgement: Judged,
     case: Circumstances,
     evidence: Evidence,
-    offline: Option<Recorded>,
+    offline: Option<Offline>,
+}
+
+/// Where evidence came from that was not fetched now.
+struct Offline {
+    recorded: Recorded,
+    /// Artifacts whose digests are those of files.
+    hashed_again: BTreeSet<Need>,
+    /// Artifacts that were looked for, and have no file.
+    no_file: Vec<Need>,
 }
 
 /// What came of it.
@@ -166,6 +186,9 @@ pub(super) fn verify_cot(options: &Options) -> ExitCode {
         None => actix_rt::System::new().block_on(online(options)),
     };
     let code = shown.and_then(|verdict| {
+        if let Some(file) = &options.graph {
+            draw(file, &verdict)?;
+        }
         show::show(options, &verdict).map_err(Error::Print)?;
         Ok(match &verdict.judgement {
             Judged::Chain(Judgement::Verified(..)) => 0,
@@ -276,7 +299,15 @@ fn offline(options: &Options, file: &Path) -> Result<Verdict, Error> {
     File::open(file)
         .and_then(|open| open.take(bundle::MOST_BYTES).read_to_end(&mut bytes))
         .map_err(|source| Error::File { path: file.to_owned(), source })?;
-    let (recorded, evidence) = bundle::read(&bytes)?;
+    let (recorded, mut evidence) = bundle::read(&bytes)?;
+    let (mut hashed_again, mut no_file) = (BTreeSet::new(), Vec::new());
+    if let Some(dir) = &options.artifacts {
+        let rehashed = rehash(&evidence, dir)?;
+        (evidence, hashed_again, no_file) = (rehashed.evidence, rehashed.found, rehashed.missing);
+        for need in &no_file {
+            say(&format!("note: no file for {need}: taken as recorded"));
+        }
+    }
     let setup = Setup::for_product(options, Some(&recorded.product))?;
     let case = Circumstances {
         task_id: recorded.task_id.clone(),
@@ -291,7 +322,7 @@ fn offline(options: &Options, file: &Path) -> Result<Verdict, Error> {
         Ok(task) => Judged::Chain(owned_case(setup, &case, task).judge(&evidence)),
         Err(finding) => Judged::NoTask(finding),
     };
-    Ok(Verdict { judgement, case, evidence, offline: Some(recorded) })
+    Ok(Verdict { judgement, case, evidence, offline: Some(Offline { recorded, hashed_again, no_file }) })
 }
 
 /// The task itself, as the queue has it.
@@ -322,6 +353,19 @@ fn owned_case(setup: Setup, circumstances: &Circumstances, task: Definition) -> 
         now: *now,
         queue_now: *queue_now,
     }
+}
+
+/// Draws a verdict; of a task that cannot be read there is nothing to draw.
+fn draw(file: &Path, verdict: &Verdict) -> Result<(), Error> {
+    let report = match &verdict.judgement {
+        Judged::Chain(Judgement::Verified(_, report) | Judgement::Refused(report)) => report,
+        Judged::Chain(Judgement::Incomplete(_)) | Judged::NoTask(_) => {
+            say("note: no chain, no picture");
+            return Ok(());
+        }
+    };
+    let failed = |source| Error::File { path: file.to_owned(), source };
+    fsio::write_atomic(file, picture(report).as_bytes(), 0o644).map_err(failed)
 }
 
 fn write_bundle(file: &Path, verdict: &Verdict) -> Result<(), Error> {

@@ -2,10 +2,10 @@
 //! with its rules, everything foreign escaped; and as a document.
 
 use crate::telemetry::escaped;
-use scriptworker_core::cot::bundle::{Recorded, taken_as_recorded};
-use scriptworker_core::cot::evidence::Evidence;
+use scriptworker_core::cot::bundle::Recorded;
 use scriptworker_core::cot::finding::Finding;
 use scriptworker_core::cot::judge::{LinkReport, Report, RuleReport};
+use scriptworker_core::cot::need::Need;
 use scriptworker_core::ids::TaskId;
 use serde_json::{Value, json};
 
@@ -21,8 +21,20 @@ pub struct Words<'a> {
     pub check_signatures: bool,
     /// Every rule that holds has a line.
     pub verbose: bool,
-    /// Who recorded what was judged, when it came from a bundle.
-    pub recorded: Option<(&'a Recorded, &'a Evidence)>,
+    /// Where evidence came from that was not fetched for this verdict.
+    pub recorded: Option<Recording<'a>>,
+}
+
+/// What a bundle has to do with a verdict.
+pub struct Recording<'a> {
+    /// Who made it.
+    pub by: &'a Recorded,
+    /// The answers that nothing proves.
+    pub taken: Vec<&'a Need>,
+    /// Artifacts whose digests are those of files.
+    pub hashed_again: Vec<&'a Need>,
+    /// Artifacts that were looked for, and have no file.
+    pub no_file: &'a [Need],
 }
 
 impl Words<'_> {
@@ -47,9 +59,10 @@ impl Words<'_> {
         for link in &report.links {
             lines.extend(of_link(link, self.verbose));
         }
-        if let Some((recorded, evidence)) = self.recorded {
-            lines.push(format!("taken as recorded by {} at {}:", recorded.by, recorded.at));
-            lines.extend(taken_as_recorded(evidence).map(|need| format!("  {need}")));
+        if let Some(Recording { by, taken, hashed_again, .. }) = &self.recorded {
+            lines.extend(hashed_again.iter().map(|need| format!("hashed again: {need}")));
+            lines.push(format!("taken as recorded by {} at {}:", by.by, by.at));
+            lines.extend(taken.iter().map(|need| format!("  {need}")));
         }
         lines.iter().map(|line| escaped(line)).collect()
     }
@@ -64,9 +77,10 @@ impl Words<'_> {
             members.insert("taskType".to_owned(), json!(self.task_type));
             members.insert("product".to_owned(), json!(self.product));
             members.insert("signaturesChecked".to_owned(), json!(self.check_signatures));
-            if let Some((recorded, evidence)) = self.recorded {
-                let answers: Vec<_> = taken_as_recorded(evidence).collect();
-                members.insert("takenAsRecorded".to_owned(), json!({"by": recorded, "answers": answers}));
+            if let Some(Recording { by, taken, hashed_again, no_file }) = &self.recorded {
+                let recorded =
+                    json!({"by": by, "answers": taken, "hashedAgain": hashed_again, "noFile": no_file});
+                members.insert("takenAsRecorded".to_owned(), recorded);
             }
         }
         shown

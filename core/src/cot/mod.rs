@@ -16,6 +16,7 @@
 //! | [`role`] | what a type of task is in a chain |
 //! | [`finding`], [`reason`] | what is wrong |
 //! | [`bundle`] | a file with everything that a verdict rests on |
+//! | [`picture`] | the verdict as an SVG |
 
 mod attestation;
 pub mod attested;
@@ -28,6 +29,7 @@ pub mod implementation;
 pub mod judge;
 pub mod keys;
 pub mod need;
+pub mod picture;
 pub mod policy;
 pub mod reason;
 pub mod role;

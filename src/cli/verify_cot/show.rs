@@ -1,7 +1,8 @@
 //! The verdict: as text, first the one line that matters, then each link with its rules; and as JSON.
 
-use super::{Judged, Options, Verdict};
-use crate::cot::text::Words;
+use super::{Judged, Offline, Options, Verdict};
+use crate::cot::text::{Recording, Words};
+use scriptworker_core::cot::bundle::taken_as_recorded;
 use scriptworker_core::cot::judge::Judgement;
 use scriptworker_core::json::format_json;
 use std::io::{self, Write};
@@ -34,6 +35,17 @@ fn words<'a>(options: &Options, verdict: &'a Verdict) -> Words<'a> {
         product: &case.product,
         check_signatures: case.check_signatures,
         verbose: options.verbose,
-        recorded: verdict.offline.as_ref().map(|recorded| (recorded, &verdict.evidence)),
+        recorded: verdict.offline.as_ref().map(|offline| recording(verdict, offline)),
+    }
+}
+
+/// What was hashed again is not taken as recorded.
+fn recording<'a>(verdict: &'a Verdict, offline: &'a Offline) -> Recording<'a> {
+    let taken = taken_as_recorded(&verdict.evidence);
+    Recording {
+        by: &offline.recorded,
+        taken: taken.filter(|need| !offline.hashed_again.contains(need)).collect(),
+        hashed_again: offline.hashed_again.iter().collect(),
+        no_file: &offline.no_file,
     }
 }
