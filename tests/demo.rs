@@ -38,6 +38,19 @@ fn everything_goes_as_expected() {
         ("malformed", "exception malformed-payload"),
         ("retry", "exception intermittent-task, then completed"),
         ("flood", "completed"),
+        ("signing", "completed, verified"),
+        ("artifact", "exception malformed-payload, hash (build)"),
+        ("signer", "exception malformed-payload, wrong-key-class (build)"),
+        ("attestation", "exception malformed-payload, signature (docker-image)"),
+        ("graph", "exception malformed-payload, graph-mismatch (build)"),
+        ("template", "exception malformed-payload, tree-mismatch (decision)"),
+        ("scope", "exception malformed-payload, scope (signing)"),
+        ("classic", "completed, verified"),
+        ("classic-artifact", "exception malformed-payload, hash (build)"),
+        ("classic-signer", "exception malformed-payload, unknown-key (build)"),
+        ("classic-unsigned", "exception malformed-payload, missing-signature (build)"),
+        ("classic-run", "exception malformed-payload, run-id (build)"),
+        ("classic-command", "exception malformed-payload, command (decision)"),
         ("(stop)", "exit code 0"),
     ] {
         let row = |line: &&str| line.split_whitespace().take(2).eq(["✓", name]);
@@ -60,7 +73,25 @@ fn everything_goes_as_expected() {
     assert!(
         read("tasks/slow/run-0/public/chainOfTrust.json.asc").starts_with("-----BEGIN PGP SIGNED MESSAGE")
     );
+    for (name, word) in [("signing", "verified"), ("artifact", "refused")] {
+        let picture = read(&format!("{name}.svg"));
+        assert!(picture.starts_with("<svg ") && picture.contains(word), "{picture}");
+    }
+    assert!(read("tasks/signing/run-0/public/signed/SHA256SUMS").contains("/public/build/target-1.tar.gz"));
+    assert!(dir.join("tasks/signing/run-0/public/chain-of-trust.json.sig").exists());
+    assert!(dir.join("tasks/classic/run-0/public/chainOfTrust.json.asc").exists());
+    assert!(!dir.join("tasks/scope/run-0/public/chain-of-trust.json").exists());
     assert_eq!(processes_in(&dir), [""; 0].map(PathBuf::from));
+}
+
+/// The picture in the README is one of the demo's: its task ids and keys are new each time, so it cannot be compared.
+#[test]
+fn the_picture_of_the_readme_is_one_of_a_verified_chain() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    assert!(readme.contains("(docs/chain.svg)"));
+    let picture = fs::read_to_string(root.join("docs/chain.svg")).unwrap();
+    assert!(picture.starts_with("<svg ") && picture.contains("verified"));
 }
 
 #[expect(clippy::panic, reason = "tests")]
@@ -83,9 +114,11 @@ fn a_signal_stops_worker_and_script() {
         let code = child.wait().unwrap().code();
         assert_eq!(code, Some(128 + signal as i32), "{rest:#?}");
         assert_eq!(processes_in(&dir), [""; 0].map(PathBuf::from));
-        // it was asked to leave, not killed: the task in hand was given back
-        let log = fs::read_to_string(dir.join("worker/log/worker.log")).unwrap();
-        assert!(log.contains("scriptworker leaves code=0"), "{log}");
+        // they were asked to leave, not killed: the task in hand was given back
+        for worker in ["worker", "current/worker", "classic/worker"] {
+            let log = fs::read_to_string(dir.join(worker).join("log/worker.log")).unwrap();
+            assert!(log.contains("scriptworker leaves code=0"), "{worker}: {log}");
+        }
     }
 }
 
