@@ -77,21 +77,21 @@ fn everything_goes_as_expected() {
         let picture = read(&format!("{name}.svg"));
         assert!(picture.starts_with("<svg ") && picture.contains(word), "{picture}");
     }
-    assert!(read("tasks/signing/run-0/public/signed/SHA256SUMS").contains("/public/build/target-1.tar.gz"));
+    assert!(read("tasks/signing/run-0/public/signed/SHA256SUMS.txt").contains("/public/build/target-1.tar.gz"));
     assert!(dir.join("tasks/signing/run-0/public/chain-of-trust.json.sig").exists());
     assert!(dir.join("tasks/classic/run-0/public/chainOfTrust.json.asc").exists());
     assert!(!dir.join("tasks/scope/run-0/public/chain-of-trust.json").exists());
     assert_eq!(processes_in(&dir), [""; 0].map(PathBuf::from));
 }
 
-/// The picture in the README is one of the demo's: its task ids and keys are new each time, so it cannot be compared.
+/// The picture in the README is one of a demo (`just picture`): ids and keys are new each time, so it cannot be compared.
 #[test]
-fn the_picture_of_the_readme_is_one_of_a_verified_chain() {
+fn the_picture_in_the_readme_is_one_of_a_refused_chain() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let readme = fs::read_to_string(root.join("README.md")).unwrap();
-    assert!(readme.contains("(docs/chain.svg)"));
+    assert!(readme.contains("](docs/chain.svg)"));
     let picture = fs::read_to_string(root.join("docs/chain.svg")).unwrap();
-    assert!(picture.starts_with("<svg ") && picture.contains("verified"));
+    assert!(picture.starts_with("<svg ") && picture.contains("[hash]"));
 }
 
 #[expect(clippy::panic, reason = "tests")]

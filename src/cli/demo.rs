@@ -203,7 +203,10 @@ fn pause(site: &mut Site, places: &Places, interrupts: &Interrupts) -> Result<()
     for worker in &mut site.workers {
         if let Some(exit) = worker.exit() {
             let files = [places.stderr(worker.who), places.log(worker.who)];
-            return Err(DemoError::WorkerLeft { exit, said: files.map(|path| last_lines(&path, 10)).join("\n") });
+            return Err(DemoError::WorkerLeft {
+                exit,
+                said: files.map(|path| last_lines(&path, 10)).join("\n"),
+            });
         }
     }
     Ok(())
@@ -296,11 +299,7 @@ fn exit_in_words(exit: Option<ExitStatus>) -> String {
 }
 
 /// Waits for the workers to leave; whether they did.
-fn wait_for_exits(
-    site: &mut Site,
-    interrupts: &Interrupts,
-    patience: Duration,
-) -> Result<bool, DemoError> {
+fn wait_for_exits(site: &mut Site, interrupts: &Interrupts, patience: Duration) -> Result<bool, DemoError> {
     let end = Instant::now() + patience;
     loop {
         if site.workers.iter_mut().all(|worker| worker.exit().is_some()) {

@@ -75,11 +75,7 @@ impl Content {
     }
 }
 
-pub(super) fn artifact(
-    name: &'static str,
-    content_type: &'static str,
-    content: Content,
-) -> ExpectedArtifact {
+pub(super) fn artifact(name: &'static str, content_type: &'static str, content: Content) -> ExpectedArtifact {
     ExpectedArtifact { name, content_type, content }
 }
 
@@ -90,7 +86,8 @@ pub(super) fn run(
     more: Vec<ExpectedArtifact>,
     forms: &[Form],
 ) -> ExpectedRun {
-    let mut artifacts = vec![artifact(LOG, "text/plain", log), artifact(LINK, "text/plain", Content::Link(LOG))];
+    let mut artifacts =
+        vec![artifact(LOG, "text/plain", log), artifact(LINK, "text/plain", Content::Link(LOG))];
     artifacts.extend(more);
     artifacts.extend(forms.iter().map(|(name, media_type)| artifact(name, media_type, Content::Signed)));
     ExpectedRun { outcome, artifacts }

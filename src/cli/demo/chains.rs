@@ -1,6 +1,6 @@
 //! The releases of the demo: some honest, some tampered with, and what the verifying workers have to make of them.
 
-use super::cases::{Case, Content, ExpectedArtifact, ExpectedRun, Form, CLASSIC, CURRENT, artifact, run};
+use super::cases::{CLASSIC, CURRENT, Case, Content, ExpectedArtifact, ExpectedRun, Form, artifact, run};
 use super::places::Who;
 use crate::cli::stored::hex;
 use crate::embedded_queue::release::{Culprit, Plan, Release, Tampering};
@@ -16,7 +16,7 @@ pub(super) const CHAIN_LOG: &str = "public/logs/chain_of_trust.log";
 /// Its verdict.
 pub(super) const VERDICT: &str = "public/logs/chain_of_trust.json";
 /// What the script makes: a digest of every file that it was given.
-const SUMS: &str = "public/signed/SHA256SUMS";
+const SUMS: &str = "public/signed/SHA256SUMS.txt";
 /// What the payload asks the script to do.
 pub(super) const BEHAVIOUR: &str = "sign";
 
@@ -105,8 +105,7 @@ impl Chain {
         let mut sums = Vec::new();
         for build in &release.builds {
             for (name, path) in &build.artifacts {
-                let bytes = fs::read(path)
-                    .map_err(|source| UnreadableFile { path: path.clone(), source })?;
+                let bytes = fs::read(path).map_err(|source| UnreadableFile { path: path.clone(), source })?;
                 // as the script finds them below work_dir/cot
                 sums.push((format!("./{}/{name}", build.id), hex(&Sha256::digest(bytes))));
             }
@@ -167,12 +166,10 @@ impl Proof {
         if document.get("verified") == Some(&Value::Bool(true)) {
             return VERIFIED.to_owned();
         }
-        let array = |value: &Value, key: &str| {
-            value.get(key).and_then(Value::as_array).cloned().unwrap_or_default()
-        };
-        let text = |value: &Value, key: &str| {
-            value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
-        };
+        let array =
+            |value: &Value, key: &str| value.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+        let text =
+            |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         let mut reasons = Vec::new();
         for link in array(document, "links") {
             let role = self.role_of(&text(&link, "taskId"));

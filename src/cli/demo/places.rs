@@ -53,7 +53,8 @@ impl Places {
         }
         let places = Self { root };
         let workers = Who::ALL.map(|who| places.worker(who));
-        let others = [places.tasks(), places.storage(), places.own_keys(), places.gpg_home(), places.started()];
+        let others =
+            [places.tasks(), places.storage(), places.own_keys(), places.gpg_home(), places.started()];
         for dir in workers.into_iter().chain(others) {
             fsio::create_dir_all(&dir).map_err(at("create", &dir))?;
         }

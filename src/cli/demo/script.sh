@@ -53,7 +53,7 @@ flood)
 sign)
     # only what was verified is there
     mkdir -p "$artifacts/public/signed"
-    (cd "$work/cot" && sha256sum ./*/public/build/*) >"$artifacts/public/signed/SHA256SUMS"
+    (cd "$work/cot" && sha256sum ./*/public/build/*) >"$artifacts/public/signed/SHA256SUMS.txt"
     echo 'signed'
     ;;
 retry)

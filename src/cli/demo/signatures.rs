@@ -74,7 +74,8 @@ fn stated(run: usize, found: &FoundRun, dir: &Path) -> Option<Difference> {
     let read = File::open(dir.join(CURRENT_NAME)).and_then(io::read_to_string);
     let body: Value = read.ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
     let others = found.artifacts.iter().filter(|artifact| {
-        !ATTESTATION_NAMES.contains(&artifact.name.as_str()) && !matches!(artifact.content, FoundContent::Link { .. })
+        !ATTESTATION_NAMES.contains(&artifact.name.as_str())
+            && !matches!(artifact.content, FoundContent::Link { .. })
     });
     let is_stated = |name: &str, sha256: &str| {
         body.get("artifacts").and_then(|all| all.get(name)?.get("sha256")?.as_str()) == Some(sha256)
