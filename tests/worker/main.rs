@@ -22,3 +22,4 @@ mod signals;
 mod skip;
 mod statuses;
 mod support;
+mod verification;
