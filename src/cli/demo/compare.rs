@@ -238,13 +238,13 @@ mod tests {
 
     /// All cases, those of releases included.
     fn all_cases() -> Vec<Case> {
-        let id = |letter: &str| TaskId::parse(&letter.repeat(22)).unwrap();
+        let id = |text: &str| TaskId::parse(text).unwrap();
         let release = Release {
             revision: String::new(),
-            decision: id("A"),
-            image: id("B"),
+            decision: id("DecisionQ0WAAAAAAAAAAA"),
+            image: id("ImageTskQ0WAAAAAAAAAAA"),
             builds: Vec::new(),
-            signing: id("C"),
+            signing: id("SigningTQ0WAAAAAAAAAAA"),
         };
         let chains = CHAINS.iter().map(|chain| chain.case(release.clone()).unwrap());
         cases().into_iter().chain(chains).collect()
