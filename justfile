@@ -65,9 +65,13 @@ doc:
 deny:
     cargo deny --locked --all-features check
 
-# A worker, as a process of its own, against an embedded queue: claims, runs, uploads, reports.
+# Workers, as processes of their own, against an embedded queue: claim, verify, run, upload, report.
 demo:
     cargo run --locked -- demo
+
+# The picture in the README, made anew by a demo: the chain of a release whose build was exchanged.
+picture:
+    dir=$(mktemp -d) && cargo run --locked -- demo --dir "$dir" && cp "$dir/artifact.svg" docs/chain.svg && rm -r "$dir"
 
 # What the worker costs beside the Python worker and the bare tools; `--record` keeps the figures, `--help` says more.
 bench *arguments:
