@@ -23,6 +23,17 @@ test *arguments:
 fixtures:
     cargo test -p scriptworker-core --locked --test openpgp -- --ignored --exact rows::tests::make_the_folders
 
+# Makes the folders of tests/fixtures/cot anew, from core/tests/cot_rows: same code, same bytes.
+fixtures-cot:
+    cargo test -p scriptworker-core --locked --test cot_rows -- --ignored --exact tests::make_the_folders
+
+# What the Python worker's libraries make of YAML and of templates, anew: core/tests/fixtures/yaml_scalars.json and
+# every expected.json beside it. Same versions, same bytes.
+python-expectations:
+    test -x target/expectations-venv/bin/python || python3 -m venv target/expectations-venv
+    target/expectations-venv/bin/pip install --quiet scriptworker==63.6.1 json-e==4.8.4 PyYAML==6.0.4
+    target/expectations-venv/bin/python -B core/tests/python/expectations.py
+
 # A failing disk at every fault point, with every error (about two minutes).
 faults:
     cargo test --locked --features fault --test disk_faults --test keyrings --test process
@@ -54,9 +65,13 @@ doc:
 deny:
     cargo deny --locked --all-features check
 
-# A worker, as a process of its own, against an embedded queue: claims, runs, uploads, reports.
+# Workers, as processes of their own, against an embedded queue: claim, verify, run, upload, report.
 demo:
     cargo run --locked -- demo
+
+# The picture in the README, made anew by a demo: the chain of a release whose build was exchanged.
+picture:
+    dir=$(mktemp -d) && cargo run --locked -- demo --dir "$dir" && cp "$dir/artifact.svg" docs/chain.svg && rm -r "$dir"
 
 # What the worker costs beside the Python worker and the bare tools; `--record` keeps the figures, `--help` says more.
 bench *arguments:
