@@ -86,6 +86,12 @@ bench *arguments:
 bench-keys *arguments:
     cargo bench --locked --bench keys -- {{ arguments }}
 
+# What it costs to verify a chain of trust, beside the published Python verifier (docs/benchmarks.md).
+bench-cot *arguments:
+    test -x target/bench-venv/bin/scriptworker || python3 -m venv target/bench-venv
+    target/bench-venv/bin/pip install --quiet scriptworker==63.6.1
+    cargo bench --locked --bench cot -- {{ arguments }}
+
 # Everything that has to hold before a change is taken in.
 ci:
     .ci/run
