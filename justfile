@@ -56,7 +56,7 @@ fuzz seconds="600":
 # needs cargo-mutants; what is known goes into docs/mutation-report.md.
 mutants *arguments:
     test -x target/mutants/venv/bin/python || python3 -m venv target/mutants/venv
-    target/mutants/venv/bin/pip install --quiet tree-sitter==0.25.2 tree-sitter-rust==0.24.0
+    target/mutants/venv/bin/pip install --quiet tree-sitter==0.26.1 tree-sitter-rust==0.24.2
     target/mutants/venv/bin/python core/mutants/weave.py
     .ci/mutants full {{ arguments }}
 
