@@ -231,8 +231,8 @@ def is_caught(tests, number, tree, environment):
 
 def main():
     HOME.mkdir(parents=True, exist_ok=True)
-    tree = mutants.tree_of("woven")
-    environment = os.environ | {"CARGO_TARGET_DIR": str(mutants.HOME / "build"), "CARGO_INCREMENTAL": "1"}
+    tree = mutants.tree_of("1")
+    environment = os.environ | {"CARGO_TARGET_DIR": str(mutants.HOME / "1/build"), "CARGO_INCREMENTAL": "1"}
     places = {path: mutants.Place(path) for path in mutants.files()}
     listed = [mutant for mutant in json.loads(mutants.out_of("cargo", "mutants", "--list", "--json",
                                                              "--package=scriptworker-core"))
