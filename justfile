@@ -23,6 +23,13 @@ test *arguments:
 fixtures:
     cargo test -p scriptworker-core --locked --test openpgp -- --ignored --exact rows::tests::make_the_folders
 
+# What the Python worker's libraries make of YAML and of templates, anew: core/tests/fixtures/yaml_scalars.json and
+# every expected.json beside it. Same versions, same bytes.
+python-expectations:
+    test -x target/expectations-venv/bin/python || python3 -m venv target/expectations-venv
+    target/expectations-venv/bin/pip install --quiet scriptworker==63.6.1 json-e==4.8.4 PyYAML==6.0.4
+    target/expectations-venv/bin/python -B core/tests/python/expectations.py
+
 # A failing disk at every fault point, with every error (about two minutes).
 faults:
     cargo test --locked --features fault --test disk_faults --test keyrings --test process

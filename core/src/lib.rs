@@ -11,6 +11,7 @@
 //! | [`client`] | what a script needs: its task, its configuration, schemas, artifact addresses, upstream artifacts |
 //! | [`cot`] | what a worker attests about a run |
 //! | [`retry`] | which failed call may be repeated, and when |
+//! | [`ledger`] | what is written down about every run, and whether it still says what was written |
 //! | [`json`] | JSON as scripts and people read it, and as documents from strangers are read |
 //! | [`openpgp`] | which OpenPGP keys and signatures count, and why not |
 //! | [`ed25519`] | ed25519 keys and signatures, and which key is accepted for what and when |
@@ -29,6 +30,7 @@ pub mod digest;
 pub mod ed25519;
 pub mod ids;
 pub mod json;
+pub mod ledger;
 pub mod openpgp;
 pub mod retry;
 pub mod run;

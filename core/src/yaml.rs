@@ -2,20 +2,25 @@
 //!
 //! Templates, parameters and lists of projects are written for that reader: `yes` is a flag, `012` is ten, `<<` merges.
 //! What other readers may take otherwise is refused instead: a key twice in a map, keys that are no texts, dates, tags,
-//! numbers that a double cannot hold. Aliases are bounded by what they unfold to.
+//! numbers that a double cannot hold, tabs between values, line breaks that only some know. Aliases are bounded by what
+//! they unfold to.
 
 mod scalar;
+mod source;
 #[cfg(test)]
 mod tests;
 
 use crate::json::{DocumentKind, JsonPath, Limits};
-use saphyr_parser::{Event, Marker, Parser, Span, Tag};
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, Tag};
 use serde_json::{Map, Value};
+use source::Source;
 use std::collections::HashMap;
 use std::fmt;
 
 /// How many values a document may have once its aliases are replaced.
 const MOST_VALUES: usize = 1_000_000;
+/// How many characters a key may have; older readers know no longer ones.
+const LONGEST_KEY: usize = 1000;
 const MERGE: &str = "<<";
 
 /// A place in a text; both numbers count from 1.
@@ -90,12 +95,12 @@ pub fn read_strict(bytes: &[u8], kind: DocumentKind) -> Result<Value, YamlError>
     }
     let text =
         std::str::from_utf8(bytes).map_err(|error| YamlError::NotUtf8 { offset: error.valid_up_to() })?;
-    let mut composer = Composer::new(limits);
+    let mut composer = Composer::new(limits, Source::new(text)?);
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| syntax(*error.marker(), error.info()))?;
         composer.take(event, span)?;
     }
-    Ok(composer.root.unwrap_or(Value::Null))
+    composer.finish()
 }
 
 fn spot(marker: Marker) -> Spot {
@@ -124,10 +129,29 @@ struct Open {
 
 enum Partial {
     List(Vec<Value>),
-    Map { own: Map<String, Value>, merged: Option<Value>, key: Option<String> },
+    Map { own: Map<String, Value>, merged: Option<Value>, key: Option<Key> },
+}
+
+/// A key whose value has not come yet.
+enum Key {
+    Own(String),
+    Merge,
+}
+
+/// A complete value, and what it takes to know whether it may be a key.
+struct Complete {
+    value: Value,
+    size: Size,
+    anchor: usize,
+    /// `<<` without quotes: a merge as a key, nothing otherwise.
+    merge: bool,
+    span: Span,
 }
 
 struct Composer {
+    source: Source,
+    /// Where a text of several lines begins whose last line break depends on the reader, were it the end of the document.
+    open_end: Option<Marker>,
     limits: Limits,
     open: Vec<Open>,
     anchors: HashMap<usize, (Value, Size)>,
@@ -136,8 +160,18 @@ struct Composer {
 }
 
 impl Composer {
-    fn new(limits: Limits) -> Self {
-        Self { limits, open: Vec::new(), anchors: HashMap::new(), values: 0, root: None }
+    fn new(limits: Limits, source: Source) -> Self {
+        let (open, anchors) = (Vec::new(), HashMap::new());
+        Self { source, open_end: None, limits, open, anchors, values: 0, root: None }
+    }
+
+    fn finish(self) -> Result<Value, YamlError> {
+        self.source.check()?;
+        if let Some(marker) = self.open_end.filter(|_| self.source.ends_in_line()) {
+            let found = "a text whose last line the document does not end";
+            return Err(YamlError::Ambiguous { spot: spot(marker), found });
+        }
+        Ok(self.root.unwrap_or(Value::Null))
     }
 
     fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), YamlError> {
@@ -147,15 +181,23 @@ impl Composer {
             Event::DocumentStart(_) if self.root.is_some() => Err(syntax(marker, "a second document")),
             Event::DocumentStart(_) => Ok(()),
             Event::Scalar(text, style, anchor, tag) => {
+                self.source.add(span, style, text.is_empty());
+                let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+                if block && self.open.is_empty() {
+                    let found = "a document that is one text of several lines";
+                    return Err(YamlError::Ambiguous { spot: spot(marker), found });
+                }
+                self.open_end = (block && text.ends_with('\n')).then_some(marker);
+                let merge = text == MERGE && style == ScalarStyle::Plain && tag.is_none();
                 let value = scalar::read(&text, style, tag.as_deref())
                     .map_err(|found| YamlError::Ambiguous { spot: spot(marker), found })?;
-                self.add(value, ONE, anchor, marker)
+                self.add(Complete { value, size: ONE, anchor, merge, span })
             }
             Event::Alias(anchor) => {
                 let known = self.anchors.get(&anchor).cloned();
                 let (value, size) =
                     known.ok_or_else(|| syntax(marker, "an alias of nothing that is complete"))?;
-                self.add(value, size, 0, marker)
+                self.add(Complete { value, size, anchor: 0, merge: false, span })
             }
             Event::SequenceStart(anchor, tag) => {
                 self.begin(anchor, tag.as_deref(), "seq", Partial::List(Vec::new()), marker)
@@ -170,7 +212,8 @@ impl Composer {
                     Partial::List(items) => Value::Array(items),
                     Partial::Map { own, merged, .. } => Value::Object(merge(own, merged, marker)?),
                 };
-                self.add(value, Size { values: size.values, depth: size.depth + 1 }, anchor, marker)
+                let size = Size { values: size.values, depth: size.depth + 1 };
+                self.add(Complete { value, size, anchor, merge: false, span })
             }
         }
     }
@@ -194,15 +237,22 @@ impl Composer {
     }
 
     /// Puts a complete value where it belongs.
-    fn add(&mut self, value: Value, size: Size, anchor: usize, marker: Marker) -> Result<(), YamlError> {
+    fn add(&mut self, complete: Complete) -> Result<(), YamlError> {
+        let Complete { value, size, anchor, merge, span } = complete;
+        let spot = spot(span.start);
+        let ambiguous = |found| Err(YamlError::Ambiguous { spot, found });
         self.values = self.values.saturating_add(size.values);
         if self.values > MOST_VALUES || self.open.len().saturating_add(size.depth) > self.limits.depth {
-            return Err(YamlError::TooMuch { spot: spot(marker) });
+            return Err(YamlError::TooMuch { spot });
+        }
+        let path = self.path();
+        let is_key = matches!(self.open.last(), Some(Open { partial: Partial::Map { key: None, .. }, .. }));
+        if merge && (!is_key || anchor != 0) {
+            return ambiguous("a << that is no key");
         }
         if anchor != 0 {
             self.anchors.insert(anchor, (value.clone(), size));
         }
-        let path = self.path();
         let Some(parent) = self.open.last_mut() else {
             self.root = Some(value);
             return Ok(());
@@ -213,17 +263,18 @@ impl Composer {
             Partial::List(items) => items.push(value),
             Partial::Map { own, merged, key } => match key.take() {
                 None => {
-                    let Value::String(text) = value else {
-                        let found = "a key that is no text";
-                        return Err(YamlError::Ambiguous { spot: spot(marker), found });
-                    };
-                    if own.contains_key(&text) || (text == MERGE && merged.is_some()) {
-                        return Err(YamlError::DuplicateKey { path: path.key(text), spot: spot(marker) });
+                    let Value::String(text) = value else { return ambiguous("a key that is no text") };
+                    if text.chars().count() > LONGEST_KEY || span.end.line() != span.start.line() {
+                        return ambiguous("a key that is too long, or not on one line");
                     }
-                    *key = Some(text);
+                    let double = if merge { merged.is_some() } else { own.contains_key(&text) };
+                    if double {
+                        return Err(YamlError::DuplicateKey { path: path.key(text), spot });
+                    }
+                    *key = Some(if merge { Key::Merge } else { Key::Own(text) });
                 }
-                Some(text) if text == MERGE => *merged = Some(value),
-                Some(text) => {
+                Some(Key::Merge) => *merged = Some(value),
+                Some(Key::Own(text)) => {
                     own.insert(text, value);
                 }
             },
@@ -236,12 +287,14 @@ impl Composer {
         let outer = self.open.len().saturating_sub(1);
         self.open.iter().take(outer).fold(JsonPath::root(), |path, open| match &open.partial {
             Partial::List(items) => path.index(items.len()),
-            Partial::Map { key, .. } => path.key(key.clone().unwrap_or_default()),
+            Partial::Map { key: Some(Key::Own(key)), .. } => path.key(key),
+            Partial::Map { .. } => path.key(MERGE),
         })
     }
 }
 
-/// What a map says itself wins over what is merged in; of several, the first wins.
+/// What a map says itself wins over what is merged in. Which of several sources wins depends on the reader: older PyYAML
+/// takes the first, 6.0.4 mostly the last.
 fn merge(
     mut own: Map<String, Value>,
     merged: Option<Value>,
@@ -252,13 +305,22 @@ fn merge(
         Some(Value::Array(sources)) => sources,
         Some(source) => vec![source],
     };
+    let mut others = Map::new();
     for source in sources {
         let Value::Object(source) = source else {
             return Err(syntax(marker, "a merge of something that is no map"));
         };
         for (key, value) in source {
-            own.entry(key).or_insert(value);
+            if own.contains_key(&key) {
+                continue;
+            }
+            if others.get(&key).is_some_and(|other| *other != value) {
+                let found = "maps to merge that disagree about a key";
+                return Err(YamlError::Ambiguous { spot: spot(marker), found });
+            }
+            others.insert(key, value);
         }
     }
+    own.append(&mut others);
     Ok(own)
 }

@@ -14,6 +14,7 @@ use crate::keyrings::Published;
 use crate::messages::{Member, Notice, Post, Staff};
 use crate::signing::Attester;
 use crate::taskcluster::{Auth, Http, HttpConfig, RootUrl};
+use crate::telemetry::ledger::Ledger;
 use actix::{Actor, ArbiterHandle, Context, Supervisor};
 use scriptworker_core::run;
 use std::sync::Arc;
@@ -40,6 +41,8 @@ pub struct Crew {
     pub policies: Option<Arc<PolicyStore>>,
     /// The keyrings in force; nobody fills it when none are kept.
     pub keyrings: Arc<Published>,
+    /// Where every run is noted.
+    pub ledger: Ledger,
 }
 
 /// The actors at work.

@@ -2,9 +2,11 @@
 
 mod chain;
 mod falls;
+mod record;
 mod returns;
 
 use self::falls::log_loss;
+use self::record::Record;
 use self::returns::Returns;
 use super::RunCredentials;
 use super::cot_verifier::Clearance;
@@ -55,6 +57,7 @@ struct Hand {
     newest: Renewal,
     credentials: Arc<RunCredentials>,
     whereabouts: Arc<Whereabouts>,
+    record: Record,
     clearance: Clearance,
 }
 
@@ -111,6 +114,7 @@ impl Supervisor {
 
     fn leave(&mut self, code: u8) {
         self.returns.leave_behind();
+        self.note_left();
         match &self.hand {
             Some(hand) if hand.run.resolution().is_none() => {
                 tracing::error!(run = %hand.key, "the worker leaves a run behind: it could not be reported and will expire");
@@ -181,6 +185,7 @@ impl Supervisor {
             newest,
             credentials,
             whereabouts: Arc::default(),
+            record: Record::new(boot_now()),
             clearance: Clearance::None,
         });
         self.carry_out(effects, ctx);
@@ -201,6 +206,7 @@ impl Supervisor {
         if before.phase() != after.phase() {
             tracing::info!(run = %hand.key, ?event, status = %after.status(), "{}", after.phase().name());
         }
+        hand.record.take(&event, before.phase(), after.phase());
         let settled = after.resolution().filter(|_| before.resolution().is_none());
         hand.run = after;
         if let Some(resolution) = settled {
@@ -309,6 +315,7 @@ impl Supervisor {
 
     fn finish(&mut self, key: &RunKey, outcome: Outcome, ctx: &mut Context<Self>) {
         let Outcome { status, resolution, clean } = outcome;
+        self.note(outcome);
         match resolution {
             Resolution::Resolved(report) => tracing::info!(run = %key, %status, ?report, clean, "finished"),
             Resolution::ClaimLost(cause) => tracing::warn!(run = %key, %status, ?cause, clean, "given up"),

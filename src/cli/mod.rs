@@ -1,12 +1,14 @@
 //! The command line: one file per verb. `scriptworker PATH` means `scriptworker run PATH` unless PATH is a verb, as
 //! production starts it today.
 
+mod audit;
 mod check_config;
 mod client;
 mod create_test_workdir;
 mod demo;
 mod keys;
 mod old_names;
+mod policy;
 mod rebuild_keyrings;
 mod run;
 mod show_config;
@@ -57,8 +59,13 @@ enum Verb {
     Client(client::Client),
     /// Make the work directory of a task of a deployment, for trying a script by hand.
     CreateTestWorkdir(create_test_workdir::Options),
+    /// Check a ledger of runs: that no line was changed, removed or moved.
+    Audit(audit::Options),
     /// Verify the chain of trust of a task: that it descends from an allowed source tree.
     VerifyCot(verify_cot::Options),
+    /// Look at policies: what chains of trust are judged by.
+    #[command(subcommand)]
+    Policy(policy::Verb),
     /// Render a template from stdin: what `verify-cot` starts, with limits.
     #[command(name = crate::cot::renderer::VERB, hide = true)]
     RenderTemplate,
@@ -92,7 +99,9 @@ pub fn main() -> ExitCode {
         Some(Verb::RebuildKeyrings(options)) => rebuild_keyrings::rebuild_keyrings(&options),
         Some(Verb::Client(verb)) => client::client(&verb),
         Some(Verb::CreateTestWorkdir(options)) => create_test_workdir::create_test_workdir(&options),
+        Some(Verb::Audit(options)) => audit::audit(&options),
         Some(Verb::VerifyCot(options)) => verify_cot::verify_cot(&options),
+        Some(Verb::Policy(verb)) => policy::run(&verb),
         Some(Verb::RenderTemplate) => crate::cot::renderer::main(),
         Some(Verb::Keys(verb)) => keys::run(&verb),
     }

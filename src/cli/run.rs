@@ -13,6 +13,7 @@ use crate::messages::{Notice, Post};
 use crate::process::reap_orphans_as_init;
 use crate::signing::{Attester, CannotSign};
 use crate::taskcluster::{Auth, Credentials, Http, HttpConfig, HttpError, InvalidUrl, RootUrl};
+use crate::telemetry::ledger::Ledger;
 use crate::telemetry::watchdog::{self, Act};
 use crate::telemetry::{self, LogHandle};
 use actix_rt::{Arbiter, System, SystemRunner};
@@ -29,7 +30,7 @@ use tokio::sync::oneshot;
 /// The exit code for a worker that cannot start: wrong configuration, no log, no directories.
 const EXIT_CANNOT_START: u8 = 1;
 
-/// How long a leaving worker waits for its log.
+/// How long a leaving worker waits for its log, and for its ledger.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Why the worker cannot start although its configuration is right.
@@ -55,6 +56,8 @@ pub(super) enum StartError {
     Signals(#[source] io::Error),
     #[error("start the watchdog: {0}")]
     Watchdog(#[source] io::Error),
+    #[error("start the thread of the ledger of runs: {0}")]
+    Ledger(#[source] io::Error),
 }
 
 /// Loads, starts, serves. Returns when the worker has left; what still runs in the background ends with the process.
@@ -140,6 +143,7 @@ pub(super) fn serve(
     let root_url = RootUrl::parse(crew_config.root_url())?;
     let http = HttpConfig { user_agent: format!("scriptworker {version}"), ..HttpConfig::default() };
     Http::new(http.clone())?;
+    let ledger = Ledger::open(crew_config.ledger()).map_err(StartError::Ledger)?;
     let code = system.block_on(async {
         // before the first process is started
         reap_orphans_as_init().map_err(StartError::Signals)?;
@@ -154,6 +158,7 @@ pub(super) fn serve(
             http,
             policies,
             keyrings: Arc::default(),
+            ledger: ledger.clone(),
         };
         let (leave, left) = oneshot::channel();
         let supervisor =
@@ -165,6 +170,7 @@ pub(super) fn serve(
         // a sender that is gone without a word went down with the Supervisor
         Ok(left.await.unwrap_or(EXIT_SOFTWARE))
     });
+    ledger.flush(LAST_LINES);
     if let Ok(code) = &code {
         tracing::info!(code, "scriptworker leaves");
     }

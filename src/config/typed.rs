@@ -177,4 +177,9 @@ impl Config {
     pub fn worker_log(&self) -> PathBuf {
         self.log_dir.join("worker.log")
     }
+
+    /// The ledger of runs.
+    pub fn ledger(&self) -> PathBuf {
+        self.log_dir.join("runs.jsonl")
+    }
 }

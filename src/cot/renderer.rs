@@ -42,6 +42,7 @@ struct Question {
 enum Reply {
     Made(Value),
     Unsupported { place: String, found: String },
+    Differs { place: String, found: String },
     Unterminated { found: String },
     Refused { message: String },
 }
@@ -105,6 +106,7 @@ fn ask(input: Vec<u8>) -> Result<Value, TemplateError> {
     match serde_json::from_slice(&output.stdout) {
         Ok(Reply::Made(value)) => Ok(value),
         Ok(Reply::Unsupported { place, found }) => Err(TemplateError::Unsupported { place, found }),
+        Ok(Reply::Differs { place, found }) => Err(TemplateError::Differs { place, found }),
         Ok(Reply::Unterminated { found }) => Err(TemplateError::Unterminated { found }),
         Ok(Reply::Refused { message }) => Err(refused(message)),
         Err(error) => Err(refused(format!("the renderer's answer is unreadable: {error}"))),
@@ -129,6 +131,7 @@ fn answer() -> io::Result<()> {
     let reply = match render(&Rendering { template, context, now, decision, own }) {
         Ok(value) => Reply::Made(value),
         Err(TemplateError::Unsupported { place, found }) => Reply::Unsupported { place, found },
+        Err(TemplateError::Differs { place, found }) => Reply::Differs { place, found },
         Err(TemplateError::Unterminated { found }) => Reply::Unterminated { found },
         Err(TemplateError::Refused { message }) => Reply::Refused { message },
         // nothing in a process without a parent's clock says so

@@ -31,6 +31,8 @@ pub enum Purpose {
     Scratch,
     /// The worker's own log.
     WorkerLog,
+    /// The ledger of runs.
+    Ledger,
     /// What says that a work directory is in use.
     Lock,
     /// Keyrings, their lock, and the revision that they were built from.
@@ -62,6 +64,7 @@ impl Purpose {
             Self::Credentials => "credentials",
             Self::Scratch => "scratch",
             Self::WorkerLog => "worker-log",
+            Self::Ledger => "ledger",
             Self::Lock => "lock",
             Self::Keyring => "keyring",
             Self::Other => "other",
@@ -103,6 +106,9 @@ const POINTS: &[(&str, &str)] = &[
     ("worker-log.write", "each write of lines to worker.log"),
     ("worker-log.rename", "renaming worker.log and its predecessors in a rotation"),
     ("worker-log.remove", "removing the oldest predecessor"),
+    ("ledger.open", "opening runs.jsonl, for each line anew"),
+    ("ledger.write", "writing a line to it"),
+    ("ledger.sync", "forcing that line to the disk"),
     ("lock.create-dir", "making the directory that work_dir lies in"),
     ("lock.open", "making or opening the file that says that work_dir is in use"),
     ("lock.write", "writing the worker's process number into it"),
@@ -349,9 +355,13 @@ mod tests {
     #[test]
     fn the_names_are_made_of_purposes_and_operations_and_different() {
         use Operation::{CreateDir, Open, Remove, Rename, Reserve, SetLen, Sync, Write};
-        use Purpose::{Credentials, Directories, Input, Keyring, Lock, Other, Scratch, TaskLog, WorkerLog};
+        use Purpose::{
+            Credentials, Directories, Input, Keyring, Ledger, Lock, Other, Scratch, TaskLog, WorkerLog,
+        };
         let mut made = BTreeSet::new();
-        for purpose in [Directories, Input, TaskLog, Credentials, Scratch, WorkerLog, Lock, Keyring, Other] {
+        for purpose in
+            [Directories, Input, TaskLog, Credentials, Scratch, WorkerLog, Ledger, Lock, Keyring, Other]
+        {
             for operation in [CreateDir, Open, Write, Reserve, SetLen, Sync, Rename, Remove] {
                 made.insert(format!("{}.{}", purpose.name(), operation.name()));
             }

@@ -1,8 +1,8 @@
 //! What can be seen of the worker from outside: its log, and the journal of messages between actors.
 //!
 //! [`log`] is the file `worker.log` and its copy on stderr, written through `tracing`. [`journal`] knows every message
-//! between actors that is open or was lately, does no I/O, and can be read while an actor hangs. Neither decides
-//! anything, and neither can fail its caller.
+//! between actors that is open or was lately, does no I/O, and can be read while an actor hangs. [`ledger`] is the file
+//! `runs.jsonl`, one line a run. None of them decides anything, and none can fail its caller.
 
 mod bridge;
 mod escape;
@@ -10,6 +10,7 @@ mod event;
 mod format;
 pub mod journal;
 mod json_line;
+pub mod ledger;
 pub mod log;
 mod log_file;
 mod outlet;

@@ -3,6 +3,7 @@
 use super::support::{PATIENCE, Site, content, is_alive, until};
 use super::{Case, cases, passed, try_all};
 use scriptworker_core::ids::TaskId;
+use scriptworker_core::ledger::Audit;
 use std::collections::BTreeMap;
 
 /// What the worker does meanwhile.
@@ -98,20 +99,39 @@ fn run(case: &Case, kind: Kind) {
             }
         }
     }
-    let told = stderr(&site);
-    assert!(told.contains("fails with"), "the fault was not met\n{told}");
+    // the ledger is written after the report
+    let met = |told: &String| told.contains("fails with") && (says(case, told) || !case.lasts());
+    let told = until(PATIENCE, || Some(stderr(&site)).filter(met));
+    let told = told.unwrap_or_else(|| panic!("the fault was not met, or not told\n{}", stderr(&site)));
     if case.lasts() {
         assert!(is_alive(site.worker_pid()), "{told}");
         assert!(taken || told.contains("no work is taken until"), "{told}");
-        // a fault of the worker's own log has nowhere to be told
-        assert!(case.point.starts_with("worker-log.") || told.contains(case.words), "{told}");
     } else {
         let task = site.task(&command(kind));
         let outcome = site.outcome(&task, 0);
         assert_eq!(outcome, "completed completed", "{told}");
         check(&site, &task, &outcome, None);
         logs(&site, &task);
+        ledger(&site, tasks + 1);
     }
+}
+
+/// A fault of the worker's own log has nowhere to be told.
+fn says(case: &Case, told: &str) -> bool {
+    case.point.starts_with("worker-log.") || told.contains(case.words)
+}
+
+/// Every run is in the ledger, whatever failed meanwhile.
+fn ledger(site: &Site, runs: usize) {
+    let path = site.path("log/runs.jsonl");
+    let lines = || std::fs::read_to_string(&path).unwrap_or_default();
+    let all = until(PATIENCE, || (lines().lines().count() >= runs).then_some(()));
+    all.unwrap_or_else(|| panic!("expected {runs} lines\n{}\n{}", lines(), stderr(site)));
+    let mut audit = Audit::default();
+    lines().lines().for_each(|line| audit.line(line.as_bytes()));
+    let report = audit.end(b"");
+    let found = (report.lines, report.breaks.len());
+    assert_eq!(found, (runs.try_into().unwrap(), 0), "{:?}\n{}", report.breaks, lines());
 }
 
 enum Over {

@@ -4,10 +4,15 @@
 //! is given from the outside of the template, and the function `as_slugid`, whose calls are replaced before rendering
 //! (`slugids`). What cannot be replaced for certain is refused, never guessed.
 //!
+//! Where the library does otherwise than every other implementation, that is put right (`numbers`) or refused
+//! (`splits`). A fraction that is whole is a whole number, as for the services that make the tasks.
+//!
 //! Rendering may take any time and memory: whoever calls this with a stranger's template does so in a process of its
 //! own, with limits.
 
+mod numbers;
 mod slugids;
+mod splits;
 
 use crate::ids::TaskId;
 use crate::time::UnixMillis;
@@ -39,6 +44,14 @@ pub enum TemplateError {
         /// The expression.
         found: String,
     },
+    /// The library of JSON-e does otherwise here than all others.
+    #[error("at {place}: expected what all implementations of JSON-e do alike, found {found}")]
+    Differs {
+        /// The function or operator.
+        place: String,
+        /// What it was used for.
+        found: String,
+    },
     /// An expression does not end.
     #[error("expected an expression that ends, found {found:?}")]
     Unterminated {
@@ -57,6 +70,12 @@ pub enum TemplateError {
         /// What there is.
         limit: String,
     },
+}
+
+impl TemplateError {
+    fn differs(place: &str, found: &str) -> Self {
+        Self::Differs { place: place.to_owned(), found: found.to_owned() }
+    }
 }
 
 /// Whoever renders: in this process, or in one of its own with limits.
@@ -79,7 +98,8 @@ impl Renderer for InProcess {
 pub fn render(rendering: &Rendering) -> Result<Value, TemplateError> {
     let mut names = Map::new();
     let template = slugids::replace(&rendering.template, &rendering.decision, &rendering.own, &mut names)?;
-    if rendering.context.keys().any(|key| names.contains_key(key) || key == slugids::FUNCTION) {
+    let reserved = [slugids::FUNCTION, splits::EMPTY_PIECE];
+    if rendering.context.keys().any(|key| names.contains_key(key) || reserved.contains(&key.as_str())) {
         return Err(TemplateError::Unsupported {
             place: "the context".to_owned(),
             found: slugids::FUNCTION.to_owned(),
@@ -87,9 +107,30 @@ pub fn render(rendering: &Rendering) -> Result<Value, TemplateError> {
     }
     // JSON-e sets `now` itself, over that of the context; a `$let` is the one place that wins over it
     names.insert("now".to_owned(), Value::from(rendering.now.to_string()));
+    let context = Value::Object(rendering.context.clone());
+    let result = numbers::whole(with_names(&names, &template, &context)?);
+    let shortened = numbers::shortened(&result);
+    let looks = numbers::looks_at_json(&template);
+    let has_large = || numbers::has_large(&template) || numbers::has_large(&context);
+    if shortened == result && !(looks && has_large()) {
+        return Ok(result);
+    }
+    let marked = numbers::unmark(&numbers::whole(with_names(&names, &numbers::mark(&template), &context)?));
+    if looks && marked != shortened {
+        return Err(TemplateError::differs("$json", "an expression about a text that it wrote"));
+    }
+    Ok(marked)
+}
+
+fn with_names(names: &Map<String, Value>, template: &Value, context: &Value) -> Result<Value, TemplateError> {
     let wrapped = json!({ "$let": names, "in": template });
-    json_e::render(&wrapped, &Value::Object(rendering.context.clone()))
-        .map_err(|error| TemplateError::Refused { message: format!("{error:#}") })
+    json_e::render(&wrapped, context).map_err(|error| {
+        let message = format!("{error:#}");
+        match message.contains(splits::EMPTY_PIECE) {
+            true => TemplateError::differs(splits::FUNCTION, "a text with an empty piece"),
+            false => TemplateError::Refused { message },
+        }
+    })
 }
 
 #[cfg(test)]

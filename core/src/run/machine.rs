@@ -2,6 +2,7 @@
 
 use super::{Ending, Report, TaskStatus};
 use crate::time::BootMillis;
+use serde::{Deserialize, Serialize};
 
 /// One run, from its claim to the end of its clean-up. Small on purpose: no payloads, no clocks.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -89,7 +90,8 @@ pub(super) enum Shutdown {
 }
 
 /// Why a claim is gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum LossCause {
     /// The queue says that the run is no longer ours (409, or unknown to it): cancelled, past its deadline, or taken.
     Refused,
@@ -168,7 +170,8 @@ impl Actor {
 }
 
 /// The verifier's answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Every link is proven.
     Verified,
@@ -183,7 +186,8 @@ pub enum Verdict {
 }
 
 /// How the script, and everything it started, came to its end: none of its processes is alive any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum ScriptEnd {
     /// It left, or a signal ended it.
     Exited {
@@ -311,7 +315,8 @@ pub enum Effect {
 }
 
 /// How the queue and the worker parted over a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Resolution {
     /// The queue took our report.
     Resolved(Report),

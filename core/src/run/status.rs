@@ -8,7 +8,8 @@ use std::fmt;
 ///
 /// Number 6 (`superseded`) has no place here: today's queue refuses it, so a script's 6 becomes
 /// [`TaskStatus::InternalError`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum TaskStatus {
     /// 0: everything went well.
     Success,
@@ -43,7 +44,8 @@ pub enum ExceptionReason {
 }
 
 /// The one call that resolves a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Report {
     /// `reportCompleted`.
     Completed,
@@ -287,6 +289,7 @@ mod tests {
                 }
             }
             assert_eq!(TaskStatus::from_number(i64::from(status.number())), Some(status));
+            assert_eq!(serde_json::to_value(status).unwrap(), status.name());
         }
     }
 

@@ -85,6 +85,34 @@ fn what_readers_take_differently_is_refused() {
         "? [a]\n: x",
         "~: x",
         "k: 1.0e+999",
+        // what only some readers take for lines, spaces, marks or anchors
+        "k: a\u{85}b",
+        "# a\u{2028}k: b",
+        "k: 'a\u{2029}b'",
+        "k: a\u{7}b",
+        "k: a\tb",
+        "- \ta",
+        "{\n\tk: a\n}",
+        "k: [?a]",
+        "k: [|]",
+        "k: [:a]",
+        "k: <<",
+        "<<: &x {a: 1}\nk: &x b",
+        "k: &\u{e9} a",
+        "k: &a.b c",
+        "%YAML 1.2\n---\nk: a",
+        "k: |\n  a",
+        "k: >+\n  a",
+        "|-\na",
+        "...\n",
+        "# -\n...\n- a\n",
+        "k: |\t\n",
+        "k: !!str |\t\n  a\n",
+        "k: a\n# \u{feff}",
+        "[a?b]",
+        "{\"a\"\n: b}",
+        "k: 'it''s'\t# c",
+        "{a\n  b: c}",
     ] {
         assert!(matches!(read(text), Err(YamlError::Ambiguous { .. })), "{text}: {:?}", read(text));
     }
@@ -100,13 +128,41 @@ fn row_104_a_key_twice_is_refused_wherever_it_is() {
 }
 
 #[test]
-fn a_merge_gives_way_to_what_the_map_says_and_the_first_wins() {
-    let text = "x: &x {a: 1, b: 1}\ny: &y {b: 2, c: 2}\none: {<<: *x, a: 0}\nboth: {c: 0, <<: [*x, *y]}\n";
+fn a_merge_gives_way_to_what_the_map_says() {
+    let text = "x: &x {a: 1, b: 1}\ny: &y {b: 1, c: 2}\none: {<<: *x, a: 0}\nboth: {c: 0, <<: [*x, *y]}\n";
     let value = read(text).unwrap();
     assert_eq!(value["one"], json!({"a": 0, "b": 1}));
     assert_eq!(value["both"], json!({"a": 1, "b": 1, "c": 0}));
+    for quoted in ["'<<'", "\"<<\"", "!!str <<"] {
+        let value = read(&format!("a: {{{quoted}: {{b: 1}}}}")).unwrap();
+        assert_eq!(value, json!({"a": {"<<": {"b": 1}}}), "only a plain one merges");
+    }
+    let disagree = "x: &x {aa: 1}\ny: &y {aa: 2}\nz: {<<: [*x, *y]}\n";
+    assert!(matches!(read(disagree), Err(YamlError::Ambiguous { .. })));
+    assert_eq!(read(&disagree.replace("<<", "aa: 3, <<")).unwrap()["z"], json!({"aa": 3}));
     assert!(matches!(read("a: {<<: 1}"), Err(YamlError::Syntax { .. })));
     assert!(matches!(read("a: {<<: [1]}"), Err(YamlError::Syntax { .. })));
+}
+
+#[test]
+fn what_only_looks_like_that_is_read() {
+    for (text, expected) in [
+        ("k: \"a\tb\" # \tc\n", json!({"k": "a\tb"})),
+        ("k: 'a\tb'\n", json!({"k": "a\tb"})),
+        ("k: |\n  a\tb\n", json!({"k": "a\tb\n"})),
+        ("k: |-\n  a", json!({"k": "a"})),
+        ("k: |\n  a\nl: b", json!({"k": "a\n", "l": "b"})),
+        ("k: ?a\nl: :b\n", json!({"k": "?a", "l": ":b"})),
+        ("k: ['a?', \"b\\\"?\"]\n", json!({"k": ["a?", "b\"?"]})),
+        ("k: a?b:c|d>e&f*g%h\n", json!({"k": "a?b:c|d>e&f*g%h"})),
+        ("k: a &b\nl: c &b\n", json!({"k": "a &b", "l": "c &b"})),
+        ("k: &a-1_B \"&c\" # &a-1_B\nl: *a-1_B\n", json!({"k": "&c", "l": "&c"})),
+        ("k: !!str &a 5\nl: &b !!str 6\nm: [*a, *b]\n", json!({"k": "5", "l": "6", "m": ["5", "6"]})),
+        ("k: &a [1]\nl: &b {m: *a}\n", json!({"k": [1], "l": {"m": [1]}})),
+        ("\u{feff}k: \u{e9}\u{1f600}\n", json!({"k": "\u{e9}\u{1f600}"})),
+    ] {
+        assert_eq!(read(text).unwrap(), expected, "{text:?}");
+    }
 }
 
 #[test]
@@ -136,5 +192,7 @@ fn a_broken_document_is_told_with_its_place() {
         read_strict(b"a: \xff", DocumentKind::TaskTemplate),
         Err(YamlError::NotUtf8 { offset: 3 })
     ));
-    assert_eq!(read("").unwrap(), Value::Null);
+    for empty in ["", " \n", "# c\n", "---\n", "\u{feff}"] {
+        assert_eq!(read(empty).unwrap(), Value::Null, "{empty:?}");
+    }
 }

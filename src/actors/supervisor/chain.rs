@@ -26,6 +26,7 @@ impl Supervisor {
     pub(super) fn judged(&mut self, key: &RunKey, judged: Judged, ctx: &mut Context<Self>) {
         if let Some(hand) = self.hand.as_mut().filter(|hand| hand.key == *key) {
             hand.clearance = judged.clearance;
+            hand.record.judged(hand.run.phase(), judged.verdict, judged.summary);
             self.feed(Event::Verdict(judged.verdict), ctx);
         }
     }

@@ -2,26 +2,27 @@
 
 use super::document::Policy;
 use super::problem::PolicyProblem;
+use crate::digest::HashAlgorithm;
 use crate::ed25519::{PublicKey, Signature, SignatureFormat};
 use crate::json::DocumentKind;
 use crate::yaml::{self, YamlError};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 use std::fmt;
 
 /// What stands in every verdict about the policy it was made by.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PolicyId {
     /// Its name.
     pub name: String,
     /// Its number.
     pub serial: u64,
     /// SHA-256 of the document, as it was signed or built in.
-    #[serde(serialize_with = "as_hex")]
+    #[serde(serialize_with = "as_hex", deserialize_with = "from_hex")]
     pub sha256: [u8; 32],
     /// The tables that the configuration replaced, sorted.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub overridden: Vec<String>,
 }
 
@@ -122,4 +123,10 @@ impl fmt::Display for PolicyId {
 
 fn as_hex<S: Serializer>(sha256: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&crate::digest::Digest::Sha256(*sha256).digits())
+}
+
+fn from_hex<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 32], D::Error> {
+    let digits = String::deserialize(deserializer)?;
+    let digest = crate::digest::Digest::parse(HashAlgorithm::Sha256, &digits).map_err(de::Error::custom)?;
+    digest.as_bytes().try_into().map_err(de::Error::custom)
 }

@@ -289,7 +289,7 @@ reasons! {
         "Correct the template."
     TemplateUnsupported "template-unsupported"
         "The template uses something that the verifier renders to nothing but a guess."
-        "A computed argument of `as_slugid`."
+        "A computed argument of `as_slugid`, a `split` with an empty piece, a look at the text of a large number."
         "Write the template without it."
     ActionGroup "action-group"
         "An action says that it acts on a task group that is neither its own nor its decision task's."

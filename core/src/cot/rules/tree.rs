@@ -189,7 +189,7 @@ fn render(
     };
     renderer.render(&rendering).map_err(|error| {
         let reason = match &error {
-            TemplateError::Unsupported { .. } => Reason::TemplateUnsupported,
+            TemplateError::Unsupported { .. } | TemplateError::Differs { .. } => Reason::TemplateUnsupported,
             TemplateError::Unterminated { .. } | TemplateError::Refused { .. } => Reason::Template,
             TemplateError::TooMuch { .. } => Reason::Limit,
         };

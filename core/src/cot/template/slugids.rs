@@ -1,10 +1,10 @@
-//! Replaces calls of `as_slugid` by names.
+//! Replaces calls of `as_slugid` by names, and guards calls of `split` (`splits`).
 //!
 //! An expression of JSON-e is a whole string below some operators, and what stands in `${…}` in every other one. In it,
 //! `as_slugid("…")` and `as_slugid('…')` become a name that stands for the task id. Any other use of the word in an
 //! expression is refused: handed on as a value, called with something computed, asked for with `defined`.
 
-use super::TemplateError;
+use super::{TemplateError, splits};
 use crate::ids::TaskId;
 use serde_json::{Map, Value};
 
@@ -81,7 +81,7 @@ fn below(key: &str, members: &Map<String, Value>) -> Position {
 
 /// A text with every `${…}` in it replaced; `$${` stands for itself.
 fn interpolated(text: &str) -> Result<String, TemplateError> {
-    if !text.contains(FUNCTION) {
+    if !text.contains(FUNCTION) && !text.contains(splits::FUNCTION) {
         return Ok(text.to_owned());
     }
     let mut result = String::new();
@@ -127,7 +127,7 @@ fn end_of_expression(text: &str) -> Option<usize> {
 }
 
 /// One expression with its calls replaced.
-fn expression(text: &str) -> Result<String, TemplateError> {
+pub(super) fn expression(text: &str) -> Result<String, TemplateError> {
     let mut result = String::new();
     let mut rest = text;
     while let Some(character) = rest.chars().next() {
@@ -147,8 +147,12 @@ fn expression(text: &str) -> Result<String, TemplateError> {
             let (name, after) = argument(rest).ok_or_else(|| unsupported(text, text))?;
             result.push_str(name);
             rest = after;
-        } else if token.contains(FUNCTION) || token.contains(DECISION) || token.contains(OWN) {
+        } else if [FUNCTION, DECISION, OWN, splits::EMPTY_PIECE].iter().any(|word| token.contains(word)) {
             return Err(unsupported(text, token));
+        } else if token == splits::FUNCTION && !result.ends_with('.') {
+            let (call, after) = splits::guarded(rest)?;
+            result.push_str(&call);
+            rest = after;
         } else {
             result.push_str(token);
         }

@@ -105,3 +105,73 @@ fn an_expression_that_does_not_end_is_told() {
     assert!(matches!(try_to(json!("${1 +")), Err(TemplateError::Refused { .. })));
     assert!(matches!(try_to(json!({"$nosuch": 1})), Err(TemplateError::Refused { .. })));
 }
+
+#[test]
+fn whole_numbers_stay_whole_as_values_and_in_what_json_writes() {
+    let big =
+        json!([4_294_967_295_i64, 5_000_000_000_i64, -4_294_967_296_i64, 9_007_199_254_740_991_i64, 1, 1.5]);
+    assert_eq!(try_to(json!({"n": big})).unwrap(), json!({"n": big}));
+    let text = "[4294967295,5000000000,-4294967296,9007199254740991,1,1.5]";
+    assert_eq!(try_to(json!({"$json": big})).unwrap(), json!(text));
+    let nested = json!({"$let": {"inner": {"$json": {"n": 5_000_000_000_i64}}},
+        "in": {"${inner}": {"$json": {"a": {"$eval": "inner"}}}, "b": "x ${inner} y"}});
+    let expected =
+        r#"{"b":"x {\"n\":5000000000} y","{\"n\":5000000000}":"{\"a\":\"{\\\"n\\\":5000000000}\"}"}"#;
+    assert_eq!(try_to(nested).unwrap(), serde_json::from_str::<Value>(expected).unwrap());
+    // a text that only looks like that is told from it
+    let alike = json!({"a": "5000000000.0", "b": {"$json": ["5000000000.0", 5_000_000_000_i64]}});
+    assert_eq!(try_to(alike).unwrap(), json!({"a": "5000000000.0", "b": "[\"5000000000.0\",5000000000]"}));
+}
+
+#[test]
+fn a_template_that_looks_at_the_text_of_a_big_number_is_refused() {
+    let text = json!({"$json": 5_000_000_000_i64});
+    for expression in ["text[:3]", "len(text)", "text[-1]"] {
+        let template = json!({"$let": {"text": text}, "in": [{"$eval": expression}, "${text}"]});
+        let found = "an expression about a text that it wrote";
+        assert_eq!(try_to(template).unwrap_err(), TemplateError::differs("$json", found), "{expression}");
+    }
+    let small = json!({"$let": {"text": {"$json": 500}}, "in": {"$eval": "len(text)"}});
+    assert_eq!(try_to(small).unwrap(), json!(3));
+    let passed_on = json!({"$let": {"text": text}, "in": {"a": "${text}", "b": {"$eval": "[text]"}}});
+    assert_eq!(try_to(passed_on).unwrap(), json!({"a": "5000000000", "b": ["5000000000"]}));
+}
+
+#[test]
+fn pieces_are_those_of_every_implementation_or_none() {
+    for (expression, expected) in [
+        ("split('a,b', ',')", json!(["a", "b"])),
+        ("split('ab', ', ')", json!(["ab"])),
+        ("split('', ',')", json!([""])),
+        ("split('abc', '')", json!(["a", "b", "c"])),
+        ("split('152', 5)", json!(["1", "2"])),
+        ("split(tasks_for, '-')[0]", json!("hg")),
+        ("join(split(push.owner + '-c', '@'), '.')", json!("a.b-c")),
+        ("len(split(split('a.b c', ' ')[0], '.'))", json!(2)),
+        ("split( join(['(', ')'], ',') , as_slugid('decision') )", json!(["(,)"])),
+        ("{split: 1}.split", json!(1)),
+    ] {
+        assert_eq!(try_to(json!({"$eval": expression})).unwrap(), expected, "{expression}");
+    }
+    assert_eq!(try_to(json!("x ${split('a/b', '/')[1]} split(y) ${1}")).unwrap(), json!("x b split(y) 1"));
+    let empty = TemplateError::differs("split", "a text with an empty piece");
+    for expression in [
+        "split('https://x', '/')",
+        "split(',a', ',')",
+        "split('a,', ',')",
+        "split(',', ',')",
+        "split('', '')",
+        "split(split('a::b', ':')[0], 'x')",
+    ] {
+        assert_eq!(try_to(json!({"$eval": expression})).unwrap_err(), empty, "{expression}");
+    }
+    for expression in ["split", "[split][0]('a', 'b')", "split('a')", "split"] {
+        let error = try_to(json!({"$eval": expression})).unwrap_err();
+        assert!(
+            matches!(&error, TemplateError::Differs { place, .. } if place == "split"),
+            "{expression}: {error}"
+        );
+    }
+    let error = try_to(json!({"$eval": "scriptworker_split_of_an_empty_piece"})).unwrap_err();
+    assert!(matches!(error, TemplateError::Unsupported { .. } | TemplateError::Differs { .. }), "{error}");
+}
