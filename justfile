@@ -23,6 +23,10 @@ test *arguments:
 fixtures:
     cargo test -p scriptworker-core --locked --test openpgp -- --ignored --exact rows::tests::make_the_folders
 
+# Makes the folders of tests/fixtures/cot anew, from core/tests/cot_rows: same code, same bytes.
+fixtures-cot:
+    cargo test -p scriptworker-core --locked --test cot_rows -- --ignored --exact tests::make_the_folders
+
 # What the Python worker's libraries make of YAML and of templates, anew: core/tests/fixtures/yaml_scalars.json and
 # every expected.json beside it. Same versions, same bytes.
 python-expectations:
@@ -61,9 +65,13 @@ doc:
 deny:
     cargo deny --locked --all-features check
 
-# A worker, as a process of its own, against an embedded queue: claims, runs, uploads, reports.
+# Workers, as processes of their own, against an embedded queue: claim, verify, run, upload, report.
 demo:
     cargo run --locked -- demo
+
+# The picture in the README, made anew by a demo: the chain of a release whose build was exchanged.
+picture:
+    dir=$(mktemp -d) && cargo run --locked -- demo --dir "$dir" && cp "$dir/artifact.svg" docs/chain.svg && rm -r "$dir"
 
 # What the worker costs beside the Python worker and the bare tools; `--record` keeps the figures, `--help` says more.
 bench *arguments:

@@ -9,6 +9,7 @@ use crate::taskcluster::download::Download;
 use crate::taskcluster::error::ApiError;
 use crate::taskcluster::transfer::TransferError;
 use bytes::Bytes;
+use scriptworker_core::cot::ATTESTATION_NAMES;
 use scriptworker_core::cot::evidence::{Answer, Evidence, StoredArtifact};
 use scriptworker_core::cot::judge::{Report, VerifiedTask};
 use scriptworker_core::cot::need::Need;
@@ -181,8 +182,9 @@ impl Staging {
                 }
                 Need::Document { name, .. } => {
                     // a name that is no path below the directory is nothing that a script could ask for
-                    if let Ok(path) = UpstreamPath::parse(name.as_str()) {
-                        lay(&dir.join(path.as_str()), bytes)?;
+                    let name = name.as_str();
+                    if ATTESTATION_NAMES.contains(&name) || UpstreamPath::parse(name).is_ok() {
+                        lay(&dir.join(name), bytes)?;
                     }
                 }
                 Need::Status { .. }

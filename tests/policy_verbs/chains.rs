@@ -1,6 +1,7 @@
 //! `policy diff`: which recorded chains change their verdict.
 
-use super::site::{BUILD, SIGNING, Site, Tampering};
+use super::site::hg::{Tampering, tampered};
+use super::site::{BUILD, SIGNING, Site};
 use super::{Place, Ran, changed};
 use scriptworker_core::cot::bundle;
 use scriptworker_core::cot::evidence::Evidence;
@@ -21,7 +22,7 @@ impl World {
         let place = Place::new();
         std::fs::create_dir_all(place.path("bundles/deep")).unwrap();
         let record = |tampering, file: &str, code| {
-            let site = Site::new(tampering);
+            let site = Site::of(&tampered(tampering));
             let ran = site.verify(&["--bundle", place.path(file).to_str().unwrap()]);
             assert_eq!(ran.status.code(), Some(code), "{ran:?}");
             site
