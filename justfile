@@ -46,7 +46,7 @@ soak:
 # what that needs of a nightly compiler, the stable one does with RUSTC_BOOTSTRAP. What it finds stays below fuzz/.
 fuzz seconds="600":
     for target in clearsign armor certificate key_listing \
-            strict_json task_definition policy address artifact_name template_yaml; do \
+            strict_json task_definition policy address artifact_name template_yaml bundle; do \
         mkdir -p "fuzz/corpus/$target" && \
         RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir fuzz "$target" "fuzz/corpus/$target" "core/tests/corpus/$target" -- \
             -max_total_time={{ seconds }} -print_final_stats=1 || exit 1; \
