@@ -46,15 +46,18 @@ soak:
 # what that needs of a nightly compiler, the stable one does with RUSTC_BOOTSTRAP. What it finds stays below fuzz/.
 fuzz seconds="600":
     for target in clearsign armor certificate key_listing \
-            strict_json task_definition policy address artifact_name template_yaml; do \
+            strict_json task_definition policy address artifact_name template_yaml bundle; do \
         mkdir -p "fuzz/corpus/$target" && \
         RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir fuzz "$target" "fuzz/corpus/$target" "core/tests/corpus/$target" -- \
             -max_total_time={{ seconds }} -print_final_stats=1 || exit 1; \
     done
 
-# Whether the tests notice when deciding code changes: hours at first, but it goes on where it was stopped. It needs
-# cargo-mutants; what is known goes into docs/mutation-report.md.
+# Whether the tests notice when deciding code changes: most of an hour at first, but it goes on where it was stopped. It
+# needs cargo-mutants; what is known goes into docs/mutation-report.md.
 mutants *arguments:
+    test -x target/mutants/venv/bin/python || python3 -m venv target/mutants/venv
+    target/mutants/venv/bin/pip install --quiet tree-sitter==0.26.1 tree-sitter-rust==0.24.2
+    target/mutants/venv/bin/python core/mutants/weave.py
     .ci/mutants full {{ arguments }}
 
 # The documentation, without warnings.
@@ -82,6 +85,12 @@ bench *arguments:
 # What keyrings and signatures cost beside gpg; `--record` keeps the figures.
 bench-keys *arguments:
     cargo bench --locked --bench keys -- {{ arguments }}
+
+# What it costs to verify a chain of trust, beside the published Python verifier (docs/benchmarks.md).
+bench-cot *arguments:
+    test -x target/bench-venv/bin/scriptworker || python3 -m venv target/bench-venv
+    target/bench-venv/bin/pip install --quiet scriptworker==63.6.1
+    cargo bench --locked --bench cot -- {{ arguments }}
 
 # Everything that has to hold before a change is taken in.
 ci:
