@@ -23,6 +23,10 @@ test *arguments:
 fixtures:
     cargo test -p scriptworker-core --locked --test openpgp -- --ignored --exact rows::tests::make_the_folders
 
+# Makes the folders of tests/fixtures/cot anew, from core/tests/cot_rows: same code, same bytes.
+fixtures-cot:
+    cargo test -p scriptworker-core --locked --test cot_rows -- --ignored --exact tests::make_the_folders
+
 # What the Python worker's libraries make of YAML and of templates, anew: core/tests/fixtures/yaml_scalars.json and
 # every expected.json beside it. Same versions, same bytes.
 python-expectations:
@@ -42,15 +46,18 @@ soak:
 # what that needs of a nightly compiler, the stable one does with RUSTC_BOOTSTRAP. What it finds stays below fuzz/.
 fuzz seconds="600":
     for target in clearsign armor certificate key_listing \
-            strict_json task_definition policy address artifact_name template_yaml; do \
+            strict_json task_definition policy address artifact_name template_yaml bundle; do \
         mkdir -p "fuzz/corpus/$target" && \
         RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir fuzz "$target" "fuzz/corpus/$target" "core/tests/corpus/$target" -- \
             -max_total_time={{ seconds }} -print_final_stats=1 || exit 1; \
     done
 
-# Whether the tests notice when deciding code changes: hours at first, but it goes on where it was stopped. It needs
-# cargo-mutants; what is known goes into docs/mutation-report.md.
+# Whether the tests notice when deciding code changes: most of an hour at first, but it goes on where it was stopped. It
+# needs cargo-mutants; what is known goes into docs/mutation-report.md.
 mutants *arguments:
+    test -x target/mutants/venv/bin/python || python3 -m venv target/mutants/venv
+    target/mutants/venv/bin/pip install --quiet tree-sitter==0.26.1 tree-sitter-rust==0.24.2
+    target/mutants/venv/bin/python core/mutants/weave.py
     .ci/mutants full {{ arguments }}
 
 # The documentation, without warnings.
@@ -61,9 +68,13 @@ doc:
 deny:
     cargo deny --locked --all-features check
 
-# A worker, as a process of its own, against an embedded queue: claims, runs, uploads, reports.
+# Workers, as processes of their own, against an embedded queue: claim, verify, run, upload, report.
 demo:
     cargo run --locked -- demo
+
+# The picture in the README, made anew by a demo: the chain of a release whose build was exchanged.
+picture:
+    dir=$(mktemp -d) && cargo run --locked -- demo --dir "$dir" && cp "$dir/artifact.svg" docs/chain.svg && rm -r "$dir"
 
 # What the worker costs beside the Python worker and the bare tools; `--record` keeps the figures, `--help` says more.
 bench *arguments:
@@ -74,6 +85,12 @@ bench *arguments:
 # What keyrings and signatures cost beside gpg; `--record` keeps the figures.
 bench-keys *arguments:
     cargo bench --locked --bench keys -- {{ arguments }}
+
+# What it costs to verify a chain of trust, beside the published Python verifier (docs/benchmarks.md).
+bench-cot *arguments:
+    test -x target/bench-venv/bin/scriptworker || python3 -m venv target/bench-venv
+    target/bench-venv/bin/pip install --quiet scriptworker==63.6.1
+    cargo bench --locked --bench cot -- {{ arguments }}
 
 # Everything that has to hold before a change is taken in.
 ci:

@@ -75,6 +75,13 @@ pub enum KeyFileError {
     },
 }
 
+impl KeyFileError {
+    /// Whether the file is not there at all.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+}
+
 /// Reads a file that holds a secret: refused when its group or others can read it.
 pub fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
     read(path, MOST_SECRET_BYTES, |mode| mode & 0o077 == 0)

@@ -9,6 +9,8 @@
 mod key_files;
 #[path = "config_check/other_user.rs"]
 mod other_user;
+#[path = "config_check/policy.rs"]
+mod policy;
 #[path = "config_check/show.rs"]
 mod show;
 

@@ -23,7 +23,7 @@ fn default(default: BuiltIn) -> String {
         BuiltIn::Flag(flag) => format!("`{flag}`"),
         BuiltIn::Json(text) => format!("`{}`", serde_json::from_str::<Value>(text).unwrap()),
         BuiltIn::Cwd(name) => format!("`{name}` in the current directory"),
-        BuiltIn::Policy => "the built-in policy tables".to_owned(),
+        BuiltIn::Policy => "as the policy has it".to_owned(),
         BuiltIn::ClassicText(text) => format!("`{}` classic, `null` current", Value::from(text)),
         BuiltIn::ByGeneration(classic, current) => format!("`{classic}` classic, `{current}` current"),
     }

@@ -7,6 +7,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 fn demo(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_scriptworker"));
@@ -19,6 +20,18 @@ fn processes_in(dir: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir("/proc").unwrap();
     let processes = entries.filter_map(|entry| Some(entry.ok()?.path()));
     processes.filter(|path| fs::read_link(path.join("cwd")).is_ok_and(|cwd| cwd.starts_with(dir))).collect()
+}
+
+/// A guardian ends just after its worker: by itself, and at once.
+fn assert_nothing_is_left_in(dir: &Path) {
+    let end = Instant::now() + Duration::from_secs(20);
+    let mut left = processes_in(dir);
+    while !left.is_empty() && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(20));
+        left = processes_in(dir);
+    }
+    let named = left.iter().map(|process| fs::read_to_string(process.join("cmdline")).unwrap_or_default());
+    assert_eq!(named.collect::<Vec<_>>(), [""; 0], "still there: {left:?}");
 }
 
 #[test]
@@ -38,6 +51,19 @@ fn everything_goes_as_expected() {
         ("malformed", "exception malformed-payload"),
         ("retry", "exception intermittent-task, then completed"),
         ("flood", "completed"),
+        ("signing", "completed, verified"),
+        ("artifact", "exception malformed-payload, hash (build)"),
+        ("signer", "exception malformed-payload, wrong-key-class (build)"),
+        ("attestation", "exception malformed-payload, signature (docker-image)"),
+        ("graph", "exception malformed-payload, graph-mismatch (build)"),
+        ("template", "exception malformed-payload, tree-mismatch (decision)"),
+        ("scope", "exception malformed-payload, scope (signing)"),
+        ("classic", "completed, verified"),
+        ("classic-artifact", "exception malformed-payload, hash (build)"),
+        ("classic-signer", "exception malformed-payload, unknown-key (build)"),
+        ("classic-unsigned", "exception malformed-payload, missing-signature (build)"),
+        ("classic-run", "exception malformed-payload, run-id (build)"),
+        ("classic-command", "exception malformed-payload, command (decision)"),
         ("(stop)", "exit code 0"),
     ] {
         let row = |line: &&str| line.split_whitespace().take(2).eq(["✓", name]);
@@ -60,7 +86,27 @@ fn everything_goes_as_expected() {
     assert!(
         read("tasks/slow/run-0/public/chainOfTrust.json.asc").starts_with("-----BEGIN PGP SIGNED MESSAGE")
     );
-    assert_eq!(processes_in(&dir), [""; 0].map(PathBuf::from));
+    for (name, word) in [("signing", "verified"), ("artifact", "refused")] {
+        let picture = read(&format!("{name}.svg"));
+        assert!(picture.starts_with("<svg ") && picture.contains(word), "{picture}");
+    }
+    assert!(
+        read("tasks/signing/run-0/public/signed/SHA256SUMS.txt").contains("/public/build/target-1.tar.gz")
+    );
+    assert!(dir.join("tasks/signing/run-0/public/chain-of-trust.json.sig").exists());
+    assert!(dir.join("tasks/classic/run-0/public/chainOfTrust.json.asc").exists());
+    assert!(!dir.join("tasks/scope/run-0/public/chain-of-trust.json").exists());
+    assert_nothing_is_left_in(&dir);
+}
+
+/// The picture in the README is one of a demo (`just picture`): ids and keys are new each time, so it cannot be compared.
+#[test]
+fn the_picture_in_the_readme_is_one_of_a_refused_chain() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    assert!(readme.contains("](docs/chain.svg)"));
+    let picture = fs::read_to_string(root.join("docs/chain.svg")).unwrap();
+    assert!(picture.starts_with("<svg ") && picture.contains("[hash]"));
 }
 
 #[expect(clippy::panic, reason = "tests")]
@@ -82,10 +128,12 @@ fn a_signal_stops_worker_and_script() {
         let rest: Vec<_> = lines.collect();
         let code = child.wait().unwrap().code();
         assert_eq!(code, Some(128 + signal as i32), "{rest:#?}");
-        assert_eq!(processes_in(&dir), [""; 0].map(PathBuf::from));
-        // it was asked to leave, not killed: the task in hand was given back
-        let log = fs::read_to_string(dir.join("worker/log/worker.log")).unwrap();
-        assert!(log.contains("scriptworker leaves code=0"), "{log}");
+        assert_nothing_is_left_in(&dir);
+        // they were asked to leave, not killed: the task in hand was given back
+        for worker in ["worker", "current/worker", "classic/worker"] {
+            let log = fs::read_to_string(dir.join(worker).join("log/worker.log")).unwrap();
+            assert!(log.contains("scriptworker leaves code=0"), "{worker}: {log}");
+        }
     }
 }
 

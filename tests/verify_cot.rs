@@ -2,13 +2,20 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 #![expect(clippy::disallowed_methods, reason = "tests write files of their own")]
 
+#[path = "verify_cot/inside.rs"]
+mod inside;
+#[path = "verify_cot/releases.rs"]
+mod releases;
+#[path = "verify_cot/robust.rs"]
+mod robust;
 #[path = "verify_cot/site.rs"]
 mod site;
 
 use scriptworker::embedded_queue::{Call, Fault, FaultKind};
 use scriptworker_core::cot::reason::Reason;
 use serde_json::Value;
-use site::{ARTIFACT, BUILD, DECISION, IMAGE, SIGNING, Site, Tampering};
+use site::hg::{Tampering, tampered};
+use site::{ARTIFACT, BUILD, DECISION, IMAGE, SIGNING, Site};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Output;
 
@@ -47,7 +54,7 @@ fn essence(mut verdict: Value) -> Value {
 
 #[test]
 fn a_whole_chain_is_verified_online_and_again_from_its_bundle() {
-    let site = Site::new(Tampering::Nothing);
+    let site = Site::of(&tampered(Tampering::Nothing));
     let bundle = site.path("bundle");
     let output = site.verify(&["--json", "--bundle", bundle.to_str().unwrap()]);
     assert_eq!(code(&output), 0, "{} {}", text(&output.stdout), text(&output.stderr));
@@ -81,7 +88,7 @@ fn a_whole_chain_is_verified_online_and_again_from_its_bundle() {
 
 #[test]
 fn artifacts_of_a_bundle_are_hashed_again() {
-    let site = Site::new(Tampering::Nothing);
+    let site = Site::of(&tampered(Tampering::Nothing));
     let bundle = site.path("bundle");
     let bundle = bundle.to_str().unwrap();
     assert_eq!(code(&site.verify(&["--bundle", bundle])), 0);
@@ -116,7 +123,7 @@ fn artifacts_of_a_bundle_are_hashed_again() {
 #[test]
 fn a_verdict_can_be_drawn() {
     for (tampering, exit, word) in [(Tampering::Nothing, 0, "verified"), (Tampering::Graph, 3, "refused")] {
-        let site = Site::new(tampering);
+        let site = Site::of(&tampered(tampering));
         let file = site.path("chain.svg");
         assert_eq!(code(&site.verify(&["--graph", file.to_str().unwrap()])), exit);
         let svg = std::fs::read_to_string(&file).unwrap();
@@ -128,7 +135,7 @@ fn a_verdict_can_be_drawn() {
 
 #[test]
 fn the_text_begins_with_the_line_that_matters_and_says_what_was_not_checked() {
-    let site = Site::new(Tampering::Nothing);
+    let site = Site::of(&tampered(Tampering::Nothing));
     let output = site.verify(&["--cleanup"]);
     let shown = text(&output.stdout);
     assert_eq!(code(&output), 0, "{shown}");
@@ -153,7 +160,7 @@ fn whoever_tampers_is_told_by_the_exact_reason() {
         (Tampering::Graph, BUILD, Reason::GraphMismatch),
         (Tampering::Template, DECISION, Reason::TreeMismatch),
     ] {
-        let site = Site::new(tampering);
+        let site = Site::of(&tampered(tampering));
         let bundle = site.path("bundle");
         let output = site.verify(&["--json", "--bundle", bundle.to_str().unwrap()]);
         let online = verdict(&output);
@@ -171,12 +178,12 @@ fn whoever_tampers_is_told_by_the_exact_reason() {
 
 #[test]
 fn trouble_outside_is_no_verdict() {
-    let site = Site::new(Tampering::Nothing);
+    let site = Site::of(&tampered(Tampering::Nothing));
     for (beginning, status, body) in [
         ("/projects.yml", 503, "down"),
         ("/hg/mozilla-central/json-pushes", 200, "<html>be right back</html>"),
     ] {
-        let site = Site::new(Tampering::Nothing);
+        let site = Site::of(&tampered(Tampering::Nothing));
         site.host.answer(beginning, status, body);
         let output = site.verify(&["--json"]);
         assert_eq!((code(&output), output.stdout.len()), (4, 0), "{}", text(&output.stderr));
@@ -189,7 +196,7 @@ fn trouble_outside_is_no_verdict() {
 
 #[test]
 fn a_push_that_nobody_knows_is_refused() {
-    let site = Site::new(Tampering::Nothing);
+    let site = Site::of(&tampered(Tampering::Nothing));
     site.host.answer("/hg/mozilla-central/json-pushes", 404, "unknown revision");
     let output = site.verify(&["--json"]);
     assert_eq!(code(&output), 3);
@@ -198,7 +205,7 @@ fn a_push_that_nobody_knows_is_refused() {
 
 #[test]
 fn the_command_line_is_that_of_both_generations() {
-    let site = Site::new(Tampering::Nothing);
+    let site = Site::of(&tampered(Tampering::Nothing));
     let link = site.path("verify_cot");
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_scriptworker"), &link).unwrap();
     let run = |arguments: &[&str]| {

@@ -10,6 +10,7 @@
 //! | `gpg` | the installed gpg in a fresh home |
 //! | `work` | the work itself |
 //! | `report` | table and raw numbers |
+//! | `figures` | what the benchmarks share |
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -17,10 +18,13 @@
     clippy::print_stdout,
     clippy::print_stderr,
     clippy::disallowed_methods,
+    unreachable_pub,
     reason = "a program for developers, which ends at the first thing that is not as it should be"
 )]
-#![expect(dead_code, reason = "the tests of the core use more of the forge")]
+#![expect(dead_code, reason = "others use more of what is shared")]
 
+#[path = "../common/figures.rs"]
+mod figures;
 #[path = "../../core/tests/openpgp/forge.rs"]
 mod forge;
 mod gpg;

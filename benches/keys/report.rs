@@ -1,11 +1,9 @@
 //! What came out: a table for people, raw numbers for machines.
 
+use crate::figures::{median, ratio, replace};
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::path::Path;
-
-const BEGIN: &str = "<!-- keys: begin -->";
-const END: &str = "<!-- keys: end -->";
 
 /// What a figure has to keep.
 #[derive(Debug, Clone, Copy)]
@@ -67,10 +65,8 @@ impl Figure {
 
     pub(crate) fn bar(mut self, bar: Bar) -> Self {
         (self.found, self.most) = match bar {
-            Bar::Gpg(most) => {
-                (median(self.ours.iter().zip(&self.gpg).map(|(ours, gpg)| ours / gpg).collect()), most)
-            }
-            Bar::Most(most) => (median(self.ours.clone()), most),
+            Bar::Gpg(most) => (ratio(&self.ours, &self.gpg), most),
+            Bar::Most(most) => (median(&self.ours), most),
         };
         self
     }
@@ -80,21 +76,12 @@ impl Figure {
     }
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    match (values.len(), values.len() / 2) {
-        (0, _) => f64::NAN,
-        (length, middle) if length % 2 == 1 => values[middle],
-        (_, middle) => f64::midpoint(values[middle - 1], values[middle]),
-    }
-}
-
 /// A Markdown table.
 pub(crate) fn table(figures: &[Figure]) -> String {
     let mut text =
         String::from("| what | size | scriptworker | gpg | ours / gpg | bar |\n|---|---|---|---|---|---|\n");
     for figure in figures {
-        let (ours, gpg) = (median(figure.ours.clone()), median(figure.gpg.clone()));
+        let (ours, gpg) = (median(&figure.ours), median(&figure.gpg));
         let is_ratio = figure.what.starts_with("growth");
         let value =
             |value: f64| if is_ratio { format!("{value:.2}") } else { format!("{:.1} ms", value * 1000.0) };
@@ -118,9 +105,5 @@ pub(crate) fn record(root: &Path, runs: usize, figures: &[Figure]) {
     let results = root.join("benches/results");
     std::fs::create_dir_all(&results).unwrap();
     std::fs::write(results.join("keys.json"), format!("{raw:#}\n")).unwrap();
-    let path = root.join("docs/benchmarks.md");
-    let page = std::fs::read_to_string(&path).unwrap();
-    let (before, rest) = page.split_once(BEGIN).expect("a place for the figures of keys");
-    let (_, after) = rest.split_once(END).expect("its end");
-    std::fs::write(&path, format!("{before}{BEGIN}\n{}{END}{after}", table(figures))).unwrap();
+    replace(root, "keys", &table(figures));
 }

@@ -1,6 +1,7 @@
 //! 1, 10 and 100 times the size: time must stay linear, memory flat.
 
-use crate::scenarios::{Bar, Figure, Lab, OneTask, Scenario, run_artifacts, run_one, run_tasks};
+use crate::report::{Bar, Figure};
+use crate::scenarios::{Lab, OneTask, Scenario, run_artifacts, run_one, run_tasks};
 use crate::subject::Subject;
 
 const STEPS: [(usize, &str); 3] = [(1, "1 ×"), (10, "10 ×"), (100, "100 ×")];

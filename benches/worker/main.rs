@@ -11,7 +11,8 @@
 //! | `subject` | a worker under test: its directories, its configuration, its process |
 //! | `bare` | the same requests without a worker, and the bare tools |
 //! | `scenarios`, `growth` | what is measured, and the bars |
-//! | `report`, `plot` | tables, raw numbers, picture |
+//! | `report`, `figures` | tables and raw numbers, shared with the other benchmarks |
+//! | `plot` | the picture |
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -25,17 +26,21 @@
     unreachable_pub,
     reason = "a program for developers, which ends at the first thing that is not as it should be"
 )]
+#![expect(dead_code, reason = "others use more of what is shared")]
 
 mod bare;
+#[path = "../common/figures.rs"]
+mod figures;
 mod growth;
 mod plot;
 mod queue;
+#[path = "../common/report.rs"]
 mod report;
 mod scenarios;
 mod subject;
 
 use clap::Parser;
-use report::Outcome;
+use report::{Outcome, Place};
 use scenarios::{Lab, Scenario};
 use std::path::{Path, PathBuf};
 use subject::Subject;
@@ -103,7 +108,9 @@ fn main() {
     println!("{failed} bars missed");
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     if arguments.record && !arguments.quick {
-        report::record(root, &outcomes);
+        let place = Place { file: "latest.json", mark: "results" };
+        let known = report::record(root, &place, &outcomes);
+        std::fs::write(root.join("docs/benchmarks.svg"), plot::svg(&known)).unwrap();
     }
     let _ = std::fs::remove_dir_all(&arguments.dir);
     if failed > 0 && !arguments.quick {
@@ -113,7 +120,7 @@ fn main() {
 
 /// Rounds of ours, Python, bare. A round before the first warms the caches and is thrown away.
 fn measure(scenario: &Scenario, lab: &Lab, subjects: &[Subject; 2], runs: usize) -> Outcome {
-    let mut outcome = Outcome::new(scenario, runs);
+    let mut outcome = Outcome::new(&scenario.name, &scenario.figures, runs);
     for round in 0..=runs {
         let warming = round == 0;
         if warming && (lab.quick || !scenario.warm_up) {

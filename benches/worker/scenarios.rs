@@ -1,31 +1,12 @@
 //! What is measured, and the bars.
 
 use crate::bare;
+use crate::report::{Bar, Figure};
 use crate::subject::{Site, Subject};
 use nix::sys::signal::Signal;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// A bar: how a figure of ours must stand to another one of the same round, or to a fixed value.
-#[derive(Debug, Clone, Copy)]
-pub enum Bar {
-    /// At most so many times the Python worker's.
-    Python(f64),
-    /// At most so many times what the bare tools take.
-    Bare(f64),
-    /// At most this value.
-    Most(f64),
-}
-
-/// One number that a scenario gives.
-pub struct Figure {
-    pub label: String,
-    pub unit: &'static str,
-    /// What it is compared with when nothing else than the work itself is done; empty: with nothing.
-    pub bare: &'static str,
-    pub bars: Vec<Bar>,
-}
 
 type Measured = Vec<f64>;
 

@@ -89,6 +89,7 @@ mod tests {
         assert!(scope("queue:*").satisfies(&scope("queue:claim-work:a/b")));
         assert!(scope("*").satisfies(&scope("")));
         assert!(scope("a*").satisfies(&scope("a*")));
+        assert_eq!(scope("a*").to_string(), "a*");
         assert!(!scope("a*b").satisfies(&scope("axb")));
         assert!(!scope("queue:a").satisfies(&scope("queue:*")));
     }

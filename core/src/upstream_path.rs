@@ -278,7 +278,10 @@ mod tests {
         ] {
             assert_eq!(UpstreamPath::parse(name).unwrap().as_str(), name);
         }
-        assert!(UpstreamPath::parse(&"a/".repeat(511)[..1021]).is_ok());
+        let longest = format!("{}/x", vec!["x".repeat(MOST_NAME_BYTES); 3].join("/"));
+        let longest = format!("{longest}/{}", "x".repeat(MOST_BYTES - longest.len() - 1));
+        assert!(UpstreamPath::parse(&longest).is_ok());
+        assert_eq!(fault(&format!("{longest}x")), Some(PathFault::TooLong));
     }
 
     #[test]

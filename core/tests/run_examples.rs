@@ -28,8 +28,10 @@ fn stopped(status: TaskStatus) -> Event {
 
 #[test]
 fn the_usual_life() {
+    assert!(!Run::claimed(PLAIN, Admission::Admitted, END).0.is_done());
     let (run, effects) = play(PLAIN, &[Event::Prepared(true)]);
     assert_eq!(effects, [Effect::StartScript]);
+    assert!(!run.is_done());
     let (run, effects) = run.on(START, ended(TaskStatus::Success));
     assert_eq!(effects, [Effect::Upload { log_first: false }]);
     let (run, effects) = run.on(START, Event::Uploaded(UploadEnd::Confirmed));
@@ -195,4 +197,36 @@ fn a_failed_clean_up_is_repeated_before_the_next_claim() {
     let (run, effects) = play(PLAIN, &cleaning);
     assert_eq!(effects, [Effect::CleanUpLater]);
     assert_eq!(run.phase(), Phase::Cleaning);
+}
+
+#[test]
+fn what_follows_the_preparation_depends_on_what_is_known_by_then() {
+    let verifying = Policy { verify: true, ..PLAIN };
+    let shutdown = Effect::Report(TaskStatus::WorkerShutdown.report());
+    for (policy, admission, before, expected) in [
+        (PLAIN, Admission::Admitted, None, Effect::StartScript),
+        (verifying, Admission::Admitted, None, Effect::Verify),
+        (verifying, Admission::Malformed, None, Effect::Upload { log_first: false }),
+        (verifying, Admission::Admitted, Some(Event::ShutdownAsked), shutdown),
+        (PLAIN, Admission::Admitted, Some(Event::ShutdownAsked), shutdown),
+        (
+            verifying,
+            Admission::Malformed,
+            Some(Event::ShutdownAsked),
+            Effect::Report(TaskStatus::MalformedPayload.report()),
+        ),
+    ] {
+        let (run, _) = Run::claimed(policy, admission, END);
+        let run = before.map_or(run.clone(), |event| run.on(START, event).0);
+        let (_, effects) = run.on(START, Event::Prepared(true));
+        assert_eq!(effects, [expected], "{policy:?}, {admission:?}, {before:?}");
+    }
+}
+
+#[test]
+fn an_actor_is_known_by_its_name() {
+    for actor in Actor::ALL {
+        assert_eq!(Actor::from_name(actor.name()), Some(actor));
+    }
+    assert_eq!(Actor::from_name("scriptrunner"), None);
 }

@@ -3,8 +3,11 @@
 //! What only this version cannot do yet, credentials that are still to be filled in, and key files that are not there,
 //! are notes: the file is right, so the check passes; `run` refuses to start with it all the same.
 
-use crate::config::{self, ConfigProblem, DEFAULT_FILE, Environment, Inspection};
+use crate::config::{self, Config, ConfigProblem, DEFAULT_FILE, Environment, Inspection};
+use crate::cot::policies::{self, PolicyFault, PolicyLoadError};
 use crate::signing::{Attester, CannotSign};
+use scriptworker_core::cot::policy::{Lint, LintLevel};
+use scriptworker_core::json::JsonPath;
 use scriptworker_core::time::UnixMillis;
 use std::fmt::{self, Write as _};
 use std::path::PathBuf;
@@ -55,12 +58,19 @@ pub(super) fn check_config(options: &Options) -> ExitCode {
         Some(path) => config::compare_script_config(path, &inspection, &environment),
         None => (Vec::new(), Vec::new()),
     };
-    let keys = key_files(&inspection);
-    for problem in inspection.problems.iter().chain(&keys).chain(&script_problems) {
+    let mut files = key_files(&inspection);
+    let mut doubts = Vec::new();
+    if let Some(config) = inspection.config() {
+        let (problems, warnings) = policy(&inspection, config);
+        doubts.extend(warnings);
+        // who verifies nothing is not kept from running by a policy
+        if config.verify_chain_of_trust { &mut files } else { &mut doubts }.extend(problems);
+    }
+    for problem in inspection.problems.iter().chain(&files).chain(&script_problems) {
         let severity = if problem.rule.is_a_note() { Severity::Note } else { Severity::Error };
         findings.push((severity, problem));
     }
-    let warnings = inspection.warnings.iter().chain(&script_warnings);
+    let warnings = inspection.warnings.iter().chain(&script_warnings).chain(&doubts);
     findings.extend(warnings.map(|warning| (Severity::Warning, warning)));
     let (text, mistakes) = report(&findings);
     print!("{text}");
@@ -69,13 +79,64 @@ pub(super) fn check_config(options: &Options) -> ExitCode {
 
 /// What is wrong with the files that signing needs.
 fn key_files(inspection: &Inspection) -> Vec<ConfigProblem> {
-    let now = UnixMillis(chrono::Utc::now().timestamp_millis());
-    let opened = inspection.config().map(|config| Attester::open(config, now));
+    let opened = inspection.config().map(|config| Attester::open(config, now()));
     let problems = opened.and_then(Result::err).unwrap_or_default();
     let finding = |problem: &CannotSign| {
         inspection.unusable_file(problem.key, problem.is_missing(), &problem.error.to_string())
     };
     problems.iter().map(finding).collect()
+}
+
+fn now() -> UnixMillis {
+    UnixMillis(chrono::Utc::now().timestamp_millis())
+}
+
+/// What is wrong with the policy, and what may be looked at.
+fn policy(inspection: &Inspection, config: &Config) -> (Vec<ConfigProblem>, Vec<ConfigProblem>) {
+    match policies::check(config, now()) {
+        Ok(loaded) => {
+            let doubtful = loaded.lints.iter().filter(|lint| lint.level != LintLevel::Note);
+            let finding =
+                |lint: &Lint| inspection.unusable_policy(&lint.path, "tables that can be meant", &lint.text);
+            (Vec::new(), doubtful.map(finding).collect())
+        }
+        Err(PolicyLoadError(faults)) => {
+            // that a worker which verifies needs a product is a rule of the configuration
+            let faults = faults.iter().filter(|fault| !matches!(fault, PolicyFault::NoProduct));
+            (faults.map(|fault| policy_finding(inspection, fault)).collect(), Vec::new())
+        }
+    }
+}
+
+fn policy_finding(inspection: &Inspection, fault: &PolicyFault) -> ConfigProblem {
+    let whole = JsonPath::root;
+    match fault {
+        PolicyFault::File(error) => {
+            inspection.unusable_file("policy_path", error.is_missing(), &error.to_string())
+        }
+        PolicyFault::SignatureFile(error) => {
+            inspection.unusable_file("policy_public_keys", error.is_missing(), &error.to_string())
+        }
+        PolicyFault::Table(problem) => {
+            inspection.unusable_policy(&problem.path, &problem.expected, &problem.found)
+        }
+        PolicyFault::Lint { lint, .. } => {
+            inspection.unusable_policy(&lint.path, "tables that can be meant", &lint.text)
+        }
+        PolicyFault::Product { known, found } => {
+            let expected = format!("one of the policy's products ({})", known.join(", "));
+            inspection.unusable_policy(&whole().key("cot_product"), &expected, &format!("{found:?}"))
+        }
+        PolicyFault::NoProduct
+        | PolicyFault::Policy { .. }
+        | PolicyFault::Document { .. }
+        | PolicyFault::Rules { .. }
+        | PolicyFault::Expired { .. }
+        | PolicyFault::Succession { .. }
+        | PolicyFault::Record(_) => {
+            inspection.unusable_policy(&whole(), "a policy that can be used", &fault.to_string())
+        }
+    }
 }
 
 /// The findings, worst first, and a line that sums up; whether there is a mistake among them.

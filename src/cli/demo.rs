@@ -1,34 +1,44 @@
-//! `scriptworker demo`: the worker at work. An embedded queue in this process, a worker as a process of its own, and
-//! real tasks, good and bad; then a table of what was expected and what happened.
+//! `scriptworker demo`: the worker at work. An embedded queue in this process, workers as processes of their own, and
+//! real tasks, good and bad; among them the last tasks of whole releases, some of them tampered with. Then a table of
+//! what was expected and what happened.
 //!
 //! | module | what it does |
 //! |---|---|
-//! | `cases` | the tasks and what has to come of them |
-//! | `site` | directory, queue, worker process |
+//! | `cases`, `chains` | the tasks and what has to come of them; the releases |
+//! | `site`, `places`, `worker` | the queue, the directories, the worker processes |
 //! | `observe`, `view` | how far the tasks are, and how that is shown |
 //! | `collect`, `compare`, `table` | what became of them, how it differs, how that is shown |
+//! | `pictures` | pictures of verdicts |
 //! | `keys`, `signatures` | what the worker signs with, and whether others accept what it signed |
 //! | `interrupt` | Ctrl-C and its relatives |
 
 mod cases;
+mod chains;
 mod collect;
 mod compare;
 mod interrupt;
 mod keys;
 mod observe;
+mod pictures;
+mod places;
 mod signatures;
 mod site;
 mod table;
 mod view;
+mod worker;
 
 use self::cases::{Case, cases};
+use self::chains::{CHAINS, UnreadableFile};
 use self::collect::{artifacts_so_far, collect, pids_in, processes_of};
 use self::compare::{Processes, differences, in_words};
 use self::interrupt::Interrupts;
 use self::observe::Stage;
-use self::site::{Places, Site, SiteError, TaskError, last_lines};
+use self::pictures::PictureError;
+use self::places::{Places, Who};
+use self::site::{Site, SiteError, TaskError};
 use self::table::Row;
 use self::view::{View, say};
+use self::worker::last_lines;
 use crate::embedded_queue::{Call, Refused};
 use chrono::Utc;
 use nix::sys::signal::Signal;
@@ -69,9 +79,13 @@ enum DemoError {
     Site(#[from] SiteError),
     #[error("make the task {name}: {source}")]
     Task { name: &'static str, source: TaskError },
+    #[error(transparent)]
+    Release(#[from] UnreadableFile),
+    #[error(transparent)]
+    Picture(#[from] PictureError),
     #[error("ask the queue: {0}")]
     Queue(#[from] Refused),
-    #[error("the worker left by itself ({exit}); the end of what it said:\n{said}")]
+    #[error("a worker left by itself ({exit}); the end of what it said:\n{said}")]
     WorkerLeft { exit: ExitStatus, said: String },
     #[error("ended by signal {0}")]
     Interrupted(i32),
@@ -110,18 +124,19 @@ fn show(options: &Options) -> Result<bool, DemoError> {
     let places = Places::make(options.dir.as_deref())?;
     say(WARNING);
     let mut site = Site::start(&places)?;
+    let pids: Vec<_> = site.workers.iter().map(|worker| worker.pid().to_string()).collect();
     say(&format!(
-        "Queue at {}, worker with process id {}, everything in",
+        "Queue at {}, workers with process ids {}, everything in",
         site.queue.root_url(),
-        site.worker.pid()
+        pids.join(", ")
     ));
     say(&format!("{}\n", places.root().display()));
     let result = run_all(&mut site, &places, &interrupts);
     if let Err(DemoError::Interrupted(signal)) = &result {
-        say(&format!("\nSignal {signal}: stopping the worker. Another one kills it."));
-        site.worker.signal(Signal::SIGTERM);
-        if wait_for_exit(&mut site, &interrupts, PATIENCE_WHEN_ENDED).unwrap_or(None).is_none() {
-            say("The worker is killed.");
+        say(&format!("\nSignal {signal}: stopping the workers. Another one kills them."));
+        site.signal(Signal::SIGTERM);
+        if !wait_for_exits(&mut site, &interrupts, PATIENCE_WHEN_ENDED).unwrap_or(false) {
+            say("The workers are killed.");
         }
     }
     let mut results = result?;
@@ -137,14 +152,9 @@ struct Outcome {
 
 /// Makes the tasks, waits until they are all over, looks at what is left of them.
 fn run_all(site: &mut Site, places: &Places, interrupts: &Interrupts) -> Result<Vec<Outcome>, DemoError> {
-    let mut tasks = Vec::new();
-    for case in cases() {
-        let name = case.name;
-        say(&format!("  {name:9}  {}", case.story));
-        let id = site
-            .create_task(name, case.story, &case.payload)
-            .map_err(|source| DemoError::Task { name, source })?;
-        tasks.push(Task { case, id, status: Value::Null, cancelled: None });
+    let mut tasks = make(site)?;
+    for Task { case, .. } in &tasks {
+        say(&format!("  {:16}  {}", case.name, case.story));
     }
     say("");
     let mut view = View::new(tasks.iter().map(|task| task.case.name).collect());
@@ -154,20 +164,52 @@ fn run_all(site: &mut Site, places: &Places, interrupts: &Interrupts) -> Result<
     }
     // it asks again only when it is through with the last task
     let end = Instant::now() + PATIENCE_AT_THE_END;
-    while site.queue.wait_for_open_call(Call::ClaimWork, LOOK_EVERY).is_err() && Instant::now() < end {
+    let asking =
+        |site: &Site| site.queue.wait_for_open_calls(Call::ClaimWork, site.workers.len(), LOOK_EVERY);
+    while asking(site).is_err() && Instant::now() < end {
         pause(site, places, interrupts)?;
     }
-    Ok(tasks.iter().map(|task| judge(task, site, places)).collect())
+    let results = tasks.iter().map(|task| judge(task, site, places)).collect();
+    for task in tasks.iter().filter(|task| pictures::NAMES.contains(&task.case.name)) {
+        pictures::draw(&task.case, &task.id, site, places)?;
+    }
+    Ok(results)
 }
 
-/// Waits a moment. Fails when a signal came or the worker is gone.
+fn make(site: &Site) -> Result<Vec<Task>, DemoError> {
+    let mut tasks = Vec::new();
+    let mut add = |case, id| tasks.push(Task { case, id, status: Value::Null, cancelled: None });
+    for case in cases() {
+        let name = case.name;
+        let id = site
+            .create_task(name, case.story, &case.payload)
+            .map_err(|source| DemoError::Task { name, source })?;
+        add(case, id);
+    }
+    for chain in CHAINS {
+        let made = site.create_release(chain.generation, &chain.plan());
+        let release = made.map_err(|source| DemoError::Task { name: chain.name, source })?;
+        let id = release.signing.clone();
+        add(chain.case(release)?, id);
+    }
+    Ok(tasks)
+}
+
+/// Waits a moment. Fails when a signal came or a worker is gone.
 fn pause(site: &mut Site, places: &Places, interrupts: &Interrupts) -> Result<(), DemoError> {
     if let Some(signal) = interrupts.wait(LOOK_EVERY) {
         return Err(DemoError::Interrupted(signal));
     }
-    let Some(exit) = site.worker.exit() else { return Ok(()) };
-    let said = [places.stderr(), places.log()].map(|path| last_lines(&path, 10)).join("\n");
-    Err(DemoError::WorkerLeft { exit, said })
+    for worker in &mut site.workers {
+        if let Some(exit) = worker.exit() {
+            let files = [places.stderr(worker.who), places.log(worker.who)];
+            return Err(DemoError::WorkerLeft {
+                exit,
+                said: files.map(|path| last_lines(&path, 10)).join("\n"),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Looks at every task, shows it, cancels the one to be cancelled when its script runs. Answers how many are not over.
@@ -199,7 +241,7 @@ fn look(tasks: &mut [Task], site: &Site, places: &Places, view: &mut View) -> Re
 
 fn judge(task: &Task, site: &Site, places: &Places) -> Outcome {
     let Task { case, id, status, cancelled } = task;
-    let mut found = collect(&site.queue, id, status, &places.tasks().join(case.name));
+    let mut found = collect(&site.queue, case, id, status, places);
     found.processes = cancelled.clone().map(|before| Processes { before, after: processes_of(id) });
     let mut differences = differences(case, &found);
     differences.extend(signatures::check(case, &found, places));
@@ -207,25 +249,41 @@ fn judge(task: &Task, site: &Site, places: &Places) -> Outcome {
     let row = Row {
         agrees: differences.is_empty(),
         name: case.name.to_owned(),
-        expected: in_words(case.runs.iter().map(|run| run.outcome)),
-        happened: in_words(found.runs.iter().map(|run| run.outcome.as_str())),
+        expected: with_verdict(
+            in_words(case.runs.iter().map(|run| run.outcome)),
+            case.chain.as_ref().map(|proof| proof.verdict.as_str()),
+        ),
+        happened: with_verdict(
+            in_words(found.runs.iter().map(|run| run.outcome.as_str())),
+            found.verdict.as_deref(),
+        ),
         checked: case.checked.to_owned(),
         took: observe::took(status).map(observe::seconds).unwrap_or_default(),
     };
     Outcome { row, differences }
 }
 
-/// Stops the worker as a deployment does that wants no task lost: SIGUSR1.
+fn with_verdict(outcome: String, verdict: Option<&str>) -> String {
+    match verdict {
+        Some(verdict) => format!("{outcome}, {verdict}"),
+        None => outcome,
+    }
+}
+
+/// Stops the workers as a deployment does that wants no task lost: SIGUSR1.
 fn stop(site: &mut Site, interrupts: &Interrupts) -> Result<Outcome, DemoError> {
     let began = Instant::now();
-    site.worker.signal(Signal::SIGUSR1);
-    let exit = wait_for_exit(site, interrupts, PATIENCE_AT_THE_END)?;
-    let (expected, happened) = ("exit code 0".to_owned(), exit_in_words(exit));
+    site.signal(Signal::SIGUSR1);
+    wait_for_exits(site, interrupts, PATIENCE_AT_THE_END)?;
+    let expected = "exit code 0".to_owned();
+    let each = site.workers.iter_mut().map(|worker| exit_in_words(worker.exit()));
+    let happened = each.filter(|exit| *exit != expected).collect::<Vec<_>>().join(", ");
+    let happened = if happened.is_empty() { expected.clone() } else { happened };
     let agrees = expected == happened;
     let differences =
         if agrees { Vec::new() } else { vec![format!("expected {expected}, happened: {happened}")] };
     let took = observe::seconds(began.elapsed().as_millis().try_into().unwrap_or(i64::MAX));
-    let checked = "leaves when told to (SIGUSR1)".to_owned();
+    let checked = "all workers leave when told to (SIGUSR1)".to_owned();
     Ok(Outcome {
         row: Row { agrees, name: "(stop)".to_owned(), expected, happened, checked, took },
         differences,
@@ -234,27 +292,24 @@ fn stop(site: &mut Site, interrupts: &Interrupts) -> Result<Outcome, DemoError> 
 
 fn exit_in_words(exit: Option<ExitStatus>) -> String {
     match exit.map(|status| status.code()) {
-        None => "the worker does not leave".to_owned(),
+        None => "a worker does not leave".to_owned(),
         Some(None) => "ended by a signal".to_owned(),
         Some(Some(code)) => format!("exit code {code}"),
     }
 }
 
-/// Waits for the worker to leave; `None`: it does not.
-fn wait_for_exit(
-    site: &mut Site,
-    interrupts: &Interrupts,
-    patience: Duration,
-) -> Result<Option<ExitStatus>, DemoError> {
+/// Waits for the workers to leave; whether they did.
+fn wait_for_exits(site: &mut Site, interrupts: &Interrupts, patience: Duration) -> Result<bool, DemoError> {
     let end = Instant::now() + patience;
     loop {
-        match site.worker.exit() {
-            None if Instant::now() < end => {
-                if let Some(signal) = interrupts.wait(LOOK_EVERY) {
-                    return Err(DemoError::Interrupted(signal));
-                }
-            }
-            exit => return Ok(exit),
+        if site.workers.iter_mut().all(|worker| worker.exit().is_some()) {
+            return Ok(true);
+        }
+        if Instant::now() >= end {
+            return Ok(false);
+        }
+        if let Some(signal) = interrupts.wait(LOOK_EVERY) {
+            return Err(DemoError::Interrupted(signal));
         }
     }
 }
@@ -265,10 +320,12 @@ fn tell(results: &[Outcome], places: &Places, took: Duration) -> bool {
     say(&format!("\n{}", table::render(&rows)));
     for (what, path) in [
         ("logs, artifacts", places.tasks().join("<task>/run-<n>")),
-        ("worker's log", places.log()),
-        ("configuration", places.config()),
-        ("keys", places.keys()),
+        ("worker's log", places.log(Who::Plain)),
+        ("configuration", places.config(Who::Plain)),
+        ("keys", places.own_keys()),
         ("script", places.script()),
+        ("releases", places.root().join("{current,classic}")),
+        ("pictures", places.picture("{signing,artifact}")),
         ("queue's storage", places.storage()),
     ] {
         say(&format!("{what:15}  {}", path.display()));

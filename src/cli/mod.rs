@@ -8,6 +8,7 @@ mod create_test_workdir;
 mod demo;
 mod keys;
 mod old_names;
+mod policy;
 mod rebuild_keyrings;
 mod run;
 mod show_config;
@@ -62,6 +63,9 @@ enum Verb {
     Audit(audit::Options),
     /// Verify the chain of trust of a task: that it descends from an allowed source tree.
     VerifyCot(verify_cot::Options),
+    /// Look at policies: what chains of trust are judged by.
+    #[command(subcommand)]
+    Policy(policy::Verb),
     /// Render a template from stdin: what `verify-cot` starts, with limits.
     #[command(name = crate::cot::renderer::VERB, hide = true)]
     RenderTemplate,
@@ -97,6 +101,7 @@ pub fn main() -> ExitCode {
         Some(Verb::CreateTestWorkdir(options)) => create_test_workdir::create_test_workdir(&options),
         Some(Verb::Audit(options)) => audit::audit(&options),
         Some(Verb::VerifyCot(options)) => verify_cot::verify_cot(&options),
+        Some(Verb::Policy(verb)) => policy::run(&verb),
         Some(Verb::RenderTemplate) => crate::cot::renderer::main(),
         Some(Verb::Keys(verb)) => keys::run(&verb),
     }

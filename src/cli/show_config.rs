@@ -1,7 +1,10 @@
 //! `scriptworker show-config CONFIG`: the effective values as YAML, each with its origin. Secrets are masked.
 
 use super::check_config::EXIT_MISTAKES;
-use crate::config::{self, DEFAULT_FILE, Environment, Generation};
+use crate::config::{self, Config, DEFAULT_FILE, Environment, Generation};
+use crate::cot::policies::{self, Effective};
+use crate::telemetry::escaped;
+use scriptworker_core::time::UnixMillis;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -34,5 +37,17 @@ pub(super) fn show_config(options: &Options) -> ExitCode {
     for setting in &inspection.settings {
         println!("{setting}");
     }
+    if let Some(line) = inspection.config().and_then(policy) {
+        println!("{line}");
+    }
     ExitCode::SUCCESS
+}
+
+/// A comment that names the policy that chains of trust are judged by. What is wrong with it, check-config tells.
+fn policy(config: &Config) -> Option<String> {
+    let now = UnixMillis(chrono::Utc::now().timestamp_millis());
+    let Effective { policy, origin, faults, .. } =
+        policies::effective(&config.policy, None, None, now).ok()?;
+    let but = if faults.is_empty() { "" } else { ", which cannot be used: see check-config" };
+    Some(escaped(&format!("# {} from {origin}{but}", policy.id)))
 }

@@ -18,7 +18,7 @@ pub(super) enum FoundContent {
     /// Bytes; `text` is their beginning.
     Bytes { size: u64, sha256: String, text: String },
     /// A link to another artifact.
-    Link,
+    Link { to: String },
     /// Not even readable, for this reason.
     Unreadable(String),
 }
@@ -31,7 +31,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 /// What an artifact holds. Leaves a decoded copy in `dir`, under its name.
 pub(super) fn copy_out(artifact: &StoredArtifact, dir: &Path) -> FoundContent {
     match (artifact.storage_type, &artifact.path) {
-        ("link", _) => FoundContent::Link,
+        ("link", _) => FoundContent::Link { to: artifact.leads_to.clone().unwrap_or_default() },
         (_, None) => FoundContent::Unreadable("nothing was uploaded".to_owned()),
         (_, Some(path)) => {
             let gzip = artifact.content_encoding.as_deref() == Some("gzip");

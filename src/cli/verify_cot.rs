@@ -8,7 +8,7 @@
 //! | `show` | the verdict, as text and as JSON |
 
 mod rehash;
-mod setup;
+pub(super) mod setup;
 mod show;
 
 use self::rehash::rehash;
@@ -216,7 +216,7 @@ fn say(line: &str) {
     }
 }
 
-fn now() -> UnixMillis {
+pub(super) fn now() -> UnixMillis {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     UnixMillis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
@@ -326,7 +326,7 @@ fn offline(options: &Options, file: &Path) -> Result<Verdict, Error> {
 }
 
 /// The task itself, as the queue has it.
-fn subject(evidence: &Evidence, task: &TaskId) -> Result<Definition, Finding> {
+pub(super) fn subject(evidence: &Evidence, task: &TaskId) -> Result<Definition, Finding> {
     match evidence.get(&Need::Task { task: task.clone() }) {
         Some(Answer::Present(bytes)) => Definition::parse(bytes),
         Some(Answer::TooLarge { limit }) => {

@@ -94,37 +94,56 @@ pub(super) fn build(
 }
 
 impl Inspection {
-    /// A finding about a table that this file replaces in the policy, or about `cot_product`: `path` is the place in the
-    /// policy. `None` when the place has nothing to do with this file.
-    pub fn unusable_table(&self, path: &JsonPath, expected: &str, found: &str) -> Option<ConfigProblem> {
-        let tables = &self.config()?.policy.tables;
-        let mut steps = path.steps().iter();
-        let mut product = None;
-        let mut first = steps.next()?;
-        if *first == Step::Key("products".to_owned()) {
-            let (Step::Key(name), Some(key)) = (steps.next()?, steps.next()) else { return None };
-            (product, first) = (Some(name.as_str()), key);
-        }
-        let Step::Key(key) = first else { return None };
-        let value = tables.get(key)?;
-        let mut place = key.clone();
-        if let Some(product) = product {
-            let below = |value: &Value| value.get(product).is_some();
-            if value.get("by-cot-product").is_some_and(below) {
-                // writing to a String cannot fail
-                let _ = write!(place, ".by-cot-product.{product}");
-            } else if below(value) {
-                let _ = write!(place, ".{product}");
+    /// A finding about the policy: `path` is the place in it, the root for all of it. It is told at the table of this
+    /// file that stands in that place, else at the key that says which policy it is.
+    pub fn unusable_policy(&self, path: &JsonPath, expected: &str, found: &str) -> ConfigProblem {
+        let policy = self.config().map(|config| &config.policy);
+        let (place, found) = match policy.and_then(|policy| place(&policy.tables, path)) {
+            Some(place) => (place, found.to_owned()),
+            None if *path == JsonPath::root().key("cot_product") => (path.to_string(), found.to_owned()),
+            None => {
+                let key = match policy {
+                    Some(PolicyConfig { path: Some(_), .. }) => "policy_path",
+                    Some(PolicyConfig { path: None, .. }) | None => "cot_product",
+                };
+                let found =
+                    if path.steps().is_empty() { found.to_owned() } else { format!("{path}: {found}") };
+                (key.to_owned(), found)
             }
-        }
-        for step in steps {
-            let _ = match step {
-                Step::Key(key) => write!(place, ".{key}"),
-                Step::Index(at) => write!(place, "[{at}]"),
-            };
-        }
+        };
         let at = self.spot(&place);
-        let problem = ConfigProblem::new(Rule::UnusableTable, place, expected, found).at(at);
-        Some(ConfigProblem { file: Some(self.file.clone()), ..problem })
+        let problem = ConfigProblem::new(Rule::UnusablePolicy, place, expected, found).at(at);
+        ConfigProblem { file: Some(self.file.clone()), ..problem }
     }
+}
+
+/// Where in the file the value stands that is in this place of the policy.
+fn place(tables: &Map<String, Value>, path: &JsonPath) -> Option<String> {
+    let mut steps = path.steps().iter();
+    let mut product = None;
+    let mut first = steps.next()?;
+    if *first == Step::Key("products".to_owned()) {
+        let Step::Key(name) = steps.next()? else { return None };
+        product = Some(name.as_str());
+        first = steps.next()?;
+    }
+    let Step::Key(key) = first else { return None };
+    let value = tables.get(key)?;
+    let mut place = key.clone();
+    if let Some(product) = product {
+        let below = |value: &Value| value.get(product).is_some();
+        // writing to a String cannot fail
+        if value.get("by-cot-product").is_some_and(below) {
+            let _ = write!(place, ".by-cot-product.{product}");
+        } else if below(value) {
+            let _ = write!(place, ".{product}");
+        }
+    }
+    for step in steps {
+        let _ = match step {
+            Step::Key(key) => write!(place, ".{key}"),
+            Step::Index(at) => write!(place, "[{at}]"),
+        };
+    }
+    Some(place)
 }

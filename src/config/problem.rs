@@ -42,8 +42,8 @@ pub enum Rule {
     NoSigningKey,
     /// A file that a key names is not what it has to be.
     UnusableFile,
-    /// A table of the policy is not what it has to be.
-    UnusableTable,
+    /// The policy, or a table that replaces one of its own, is not what it has to be.
+    UnusablePolicy,
     /// A file that a key names is not there: right for a configuration that is not checked where it is deployed, and
     /// nothing to run with.
     FileMissing,

@@ -20,7 +20,7 @@ const MASK: &str = "***";
 pub struct Setting {
     /// The key.
     pub spec: &'static KeySpec,
-    /// Its value, secrets masked; `None` where the built-in policy tables hold.
+    /// Its value, secrets masked; `None` where the tables of the policy hold.
     pub value: Option<serde_json::Value>,
     /// Who gave it: `built-in`, `environment variable NAME`, `file line N`, or another file.
     pub origin: String,
@@ -41,7 +41,7 @@ impl fmt::Display for Setting {
         let mark = if self.differs { "* " } else { "" };
         match &self.value {
             Some(value) => write!(f, "{}: {}  # {mark}{}", self.spec.name, yaml(value), self.origin),
-            None => write!(f, "# {}: the built-in policy tables", self.spec.name),
+            None => write!(f, "# {}: as the policy has it", self.spec.name),
         }
     }
 }

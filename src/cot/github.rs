@@ -20,8 +20,6 @@ use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::OnceCell;
 
-const API: &str = "https://api.github.com/repos";
-const SITE: &str = "https://github.com";
 /// The names on a page of tags, and how many pages are read.
 const TAGS: usize = 100;
 const PAGES: u32 = 500;
@@ -50,7 +48,7 @@ impl Sources {
             GitHubObject::Tags => return self.tags(repository, limit, purse).await,
             GitHubObject::BranchCommits { revision } => {
                 let revision = encode_segment(revision);
-                let url = format!("{SITE}/{}/branch_commits/{revision}", path_of(repository));
+                let url = format!("{}/{}/branch_commits/{revision}", self.github_site, path_of(repository));
                 let (url, _) = self.settings.mirrored(&url);
                 let (authorization, expected) = (None, Expected::Page);
                 let request = Request { url: &url, authorization, max_bytes: limit, expected };
@@ -70,7 +68,7 @@ impl Sources {
                 other => return Ok(other),
             };
             let Ok(Value::Array(mut tags)) = read_strict(&page, DocumentKind::SourceAnswer) else {
-                return Err(FetchError::Page { place: format!("{API}/{repository}/tags"), attempts: 1 });
+                return Err(FetchError::Page { place: self.address(repository, "/tags"), attempts: 1 });
             };
             let last = tags.len() < TAGS;
             all.append(&mut tags);
@@ -100,7 +98,7 @@ impl Sources {
                 Contents::TooLarge => Found::TooLarge(limit),
                 Contents::NoFile => Found::Nothing,
                 Contents::Unknown => {
-                    return Err(FetchError::Page { place: format!("{API}/{repository}{end}"), attempts: 1 });
+                    return Err(FetchError::Page { place: self.address(repository, &end), attempts: 1 });
                 }
             },
             other => other,
@@ -109,7 +107,7 @@ impl Sources {
 
     /// One answer of the API, with the first token that is taken. An address that is read from somewhere else gets none.
     async fn api(&self, repository: &str, end: &str, limit: u64, purse: &Purse) -> Result<Found, FetchError> {
-        let (url, elsewhere) = self.settings.mirrored(&format!("{API}/{}{end}", path_of(repository)));
+        let (url, elsewhere) = self.settings.mirrored(&self.address(repository, end));
         let (authorization, expected) = (None, Expected::Json);
         let as_nobody = Request { url: &url, authorization, max_bytes: limit, expected };
         if !elsewhere {
@@ -126,6 +124,10 @@ impl Sources {
             }
         }
         self.fetch(&as_nobody, purse).await
+    }
+
+    fn address(&self, repository: &str, end: &str) -> String {
+        format!("{}/repos/{}{end}", self.github_api, path_of(repository))
     }
 
     /// The app's token for a repository; none without credentials, or where the app is not installed.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::io::{self, Read as _, Write as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -50,7 +51,15 @@ enum Reply {
 /// Renders in another process. The same question is asked once.
 #[derive(Debug, Default)]
 pub struct Subprocess {
+    program: Option<PathBuf>,
     known: Mutex<BTreeMap<Vec<u8>, Result<Value, TemplateError>>>,
+}
+
+impl Subprocess {
+    /// With this program, which knows the hidden verb, instead of the one that runs.
+    pub fn of(program: PathBuf) -> Self {
+        Self { program: Some(program), known: Mutex::default() }
+    }
 }
 
 impl Renderer for Subprocess {
@@ -69,7 +78,7 @@ impl Renderer for Subprocess {
         if let Some(answer) = known().get(&input) {
             return answer.clone();
         }
-        let answer = ask(input.clone());
+        let answer = ask(self.program.as_ref(), input.clone());
         known().insert(input, answer.clone());
         answer
     }
@@ -84,8 +93,9 @@ fn too_much() -> TemplateError {
     TemplateError::TooMuch { limit }
 }
 
-fn ask(input: Vec<u8>) -> Result<Value, TemplateError> {
-    let program = std::env::current_exe().map_err(|error| refused(format!("no renderer: {error}")))?;
+fn ask(program: Option<&PathBuf>, input: Vec<u8>) -> Result<Value, TemplateError> {
+    let program = program.map_or_else(std::env::current_exe, |program| Ok(program.clone()));
+    let program = program.map_err(|error| refused(format!("no renderer: {error}")))?;
     let call = ToolCall {
         program,
         arguments: vec![VERB.into()],

@@ -1,7 +1,8 @@
 //! Which source answers which question.
 
 use super::budgets::Purse;
-use super::fetch::{ATTEMPTS, FetchError, Found, pause};
+pub use super::fetch::FetchError;
+use super::fetch::{ATTEMPTS, Found, pause};
 use super::github::Tokens;
 use super::queue::{Target, document};
 use super::staging::Staging;
@@ -68,6 +69,9 @@ pub struct Sources {
     /// The service that gives the app's tokens, and the app.
     pub(super) app: Option<(AuthService, String)>,
     pub(super) tokens: RefCell<Tokens>,
+    /// Where GitHub's API is, and its pages.
+    pub(super) github_api: String,
+    pub(super) github_site: String,
     /// The deployment's hosts without TLS.
     pub(super) plain: PlainHosts,
     /// Those of source trees.
@@ -94,12 +98,23 @@ impl Sources {
             app: app.map(|app| (AuthService::new(http.clone(), root, auth.clone()), app)),
             own: Queue::new(http.clone(), root, auth),
             tokens: RefCell::default(),
+            github_api: "https://api.github.com".to_owned(),
+            github_site: "https://github.com".to_owned(),
             plain: PlainHosts::of([root.to_string().as_str()]),
             plain_sources: PlainHosts::of(written.into_iter().chain(mirrors)),
             http,
             settings,
             staging: staging.into(),
         }
+    }
+
+    /// With another GitHub than the public one: its API and its pages are both at this address, and tokens go there.
+    #[must_use]
+    pub fn with_github(mut self, address: &str) -> Self {
+        self.plain_sources.add(address);
+        self.github_api = address.to_owned();
+        self.github_site = address.to_owned();
+        self
     }
 
     /// Where artifacts are stored.

@@ -68,6 +68,8 @@ pub struct StoredArtifact {
     pub content_type: String,
     /// The content encoding that the upload gave.
     pub content_encoding: Option<String>,
+    /// The artifact of the same run that a link leads to.
+    pub leads_to: Option<String>,
     /// When it goes.
     pub expires: UnixMillis,
     /// The file with its bytes as they were uploaded; `None`: nothing was uploaded.
@@ -208,7 +210,15 @@ impl EmbeddedQueue {
 
     /// Waits until a call of this kind is being answered, such as a `claimWork` that waits for a task.
     pub fn wait_for_open_call(&self, call: Call, timeout: Duration) -> Result<(), TimedOut> {
-        let found = self.shared.wait_log(timeout, |log| log.open.contains(&call).then_some(()));
+        self.wait_for_open_calls(call, 1, timeout)
+    }
+
+    /// Waits until so many calls of this kind are being answered at once.
+    pub fn wait_for_open_calls(&self, call: Call, count: usize, timeout: Duration) -> Result<(), TimedOut> {
+        let found = self.shared.wait_log(timeout, |log| {
+            let open = log.open.iter().filter(|open| **open == call);
+            (open.count() >= count).then_some(())
+        });
         found.ok_or_else(|| self.no_such_call(timeout))
     }
 
@@ -256,6 +266,10 @@ fn stored(state: &State, name: &str, artifact: &Artifact) -> StoredArtifact {
         storage_type: artifact.content.storage_type(),
         content_type: artifact.content_type.clone(),
         content_encoding: blob.and_then(|blob| blob.content_encoding.clone()),
+        leads_to: match &artifact.content {
+            Content::Link { artifact } => Some(artifact.clone()),
+            _ => None,
+        },
         expires: artifact.expires,
         path: blob.map(|blob| blob.path.clone()),
         size: blob.map(|blob| blob.size),

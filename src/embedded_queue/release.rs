@@ -125,6 +125,11 @@ pub struct Plan {
     pub artifacts: usize,
     /// How long each of those is, in bytes. They are never in memory as a whole.
     pub artifact_size: u64,
+    /// How many of the builds the signing task takes artifacts of; the others are taken by builds, ten by each. `None`:
+    /// all of them.
+    pub direct: Option<usize>,
+    /// How many bytes the definition of each build is longer than it has to be.
+    pub padding: usize,
     /// What the payload of the signing task has besides `upstreamArtifacts`.
     pub payload: Map<String, Value>,
     /// What is wrong.
@@ -134,7 +139,15 @@ pub struct Plan {
 impl Default for Plan {
     /// Two builds with one small artifact each, and nothing wrong.
     fn default() -> Self {
-        Self { builds: 2, artifacts: 1, artifact_size: 4096, payload: Map::new(), tampering: None }
+        Self {
+            builds: 2,
+            artifacts: 1,
+            artifact_size: 4096,
+            direct: None,
+            padding: 0,
+            payload: Map::new(),
+            tampering: None,
+        }
     }
 }
 

@@ -62,8 +62,10 @@ impl Http {
     ) -> Result<Download, TransferError> {
         const LARGEST_ERROR_PAGE: u64 = 64 * 1024;
         let deadline = Deadline::after(limits.total);
-        let first = Target::parse(url.expose())
-            .map_err(|error| TransferError::Wire { place: "(no address)".to_owned(), error: error.into() })?;
+        let first = Target::parse(url.expose()).map_err(|error| match (error, hosts) {
+            (InvalidUrl::Scheme, Some(_)) => TransferError::Forbidden { problem: error.to_string() },
+            _ => TransferError::Wire { place: "(no address)".to_owned(), error: error.into() },
+        })?;
         let mut target = first.clone();
         // Once it has been elsewhere, a chain that comes back may have been led there.
         let mut at_home = true;

@@ -72,6 +72,11 @@ impl PlainHosts {
         Self(targets.filter(|target| !target.tls).map(|target| target.host).collect())
     }
 
+    /// This address, too, if it is `http`.
+    pub fn add(&mut self, address: &str) {
+        self.0.extend(Self::of([address]).0);
+    }
+
     /// Why an address is not gone to.
     pub(super) fn problem_with(&self, target: &Target) -> Option<String> {
         if !target.tls && !self.0.contains(&target.host) {

@@ -28,7 +28,7 @@ fn show_config_prints_values_origins_differences_and_no_secret() {
         "reclaim_interval: 300  # built-in",
         "reversed_statuses: {\"9\":\"internal-error\"}  # * file line 15",
         "github_oauth_token: \"***\"  # * file line 11",
-        "# trusted_vcs_rules: the built-in policy tables",
+        "# trusted_vcs_rules: as the policy has it",
         "cot_product: \"firefox\"  # * file line 5",
         "work_dir: \"/app/workdir\"  # file line 34",
     ] {

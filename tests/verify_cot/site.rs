@@ -1,23 +1,36 @@
-//! A deployment with one release in it: a push, its decision task, an image, a build, and the signing task that is to be
-//! verified. Everything is made and signed here; queue and source host are servers in this process.
+//! A deployment with one release in it. Everything is made and signed here; the queue and the hosts of sources are
+//! servers in this process.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `hg`, `classic`, `github` | releases: from Mercurial, of the classic generation, from GitHub |
+//! | `host` | what source hosts say |
 
+#[path = "site/classic.rs"]
+pub(crate) mod classic;
+#[path = "site/github.rs"]
+pub(crate) mod github;
+#[path = "site/hg.rs"]
+pub(crate) mod hg;
+#[path = "site/host.rs"]
+mod host;
+
+use host::Host;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use scriptworker::config::{KeyringLayout, KeyringModel};
 use scriptworker::embedded_queue::{EmbeddedQueue, Options, PastArtifact};
-use scriptworker_core::cot::template::{Rendering, render};
+use scriptworker::keyrings::{Keys, Source, Store};
 use scriptworker_core::ed25519::PrivateKey;
 use scriptworker_core::ids::TaskId;
-use scriptworker_core::json::{DocumentKind, format_json};
+use scriptworker_core::json::format_json;
+use scriptworker_core::openpgp::SecretKey;
 use scriptworker_core::time::UnixMillis;
-use scriptworker_core::yaml;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Command, Output};
-use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 use tempfile::TempDir;
 
@@ -26,72 +39,52 @@ pub(crate) const IMAGE: &str = "ImageTskQ0WAAAAAAAAAAA";
 pub(crate) const BUILD: &str = "BuildTskQ0WAAAAAAAAAAA";
 pub(crate) const SIGNING: &str = "SigningTQ0WAAAAAAAAAAA";
 pub(crate) const ARTIFACT: &str = "public/build/target.tar.gz";
-const REPOSITORY: &str = "https://hg.mozilla.org/mozilla-central";
-const REVISION: &str = "0123456789abcdef0123456789abcdef01234567";
-const SCOPE: &str = "project:releng:signing:cert:nightly-signing";
 const DAY: i64 = 86_400_000;
 
-const TEMPLATE: &str = r#"
-version: 1
-tasks:
-  - $let: {level: '${repository.level}'}
-    in:
-      taskId: '${ownTaskId}'
-      provisionerId: 'gecko-${level}'
-      workerType: decision
-      taskGroupId: {$eval: as_slugid("decision")}
-      schedulerId: 'gecko-level-${level}'
-      created: {$fromNow: ''}
-      deadline: {$fromNow: '1 day'}
-      expires: {$fromNow: '1 year'}
-      priority: low
-      retries: 5
-      requires: all-completed
-      metadata:
-        owner: '${push.owner}'
-        name: Decision
-        description: Makes the graph
-        source: '${repository.url}/raw-file/${push.revision}/.taskcluster.yml'
-      tags: {worker-implementation: docker-worker}
-      scopes: ['assume:repo:${repository.url[8:]}:branch:default']
-      payload:
-        image: 'mozillareleases/taskgraph:decision'
-        features: {chainOfTrust: true}
-        env:
-          GECKO_HEAD_REPOSITORY: '${repository.url}'
-          GECKO_HEAD_REV: '${push.revision}'
-          GECKO_COMMIT_MSG: ' '
-      extra: {tasks_for: '${tasks_for}'}
-"#;
+/// Who signs an attestation.
+#[derive(Clone)]
+pub(crate) enum Signer {
+    Ed25519(u64),
+    OpenPgp(Box<SecretKey>),
+}
 
-/// What is not as it should be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Tampering {
-    Nothing,
-    /// The build's artifact is another one than was attested.
-    Artifact,
-    /// The build's attestation is signed by a key of another class.
-    Signer,
-    /// One byte of the image's attestation was changed after it was signed.
-    Attestation,
-    /// The decision task's graph has another build in it.
-    Graph,
-    /// The source tree has another template.
-    Template,
+/// A task, and what becomes of its attestation's body.
+pub(crate) type Damage = (&'static str, fn(String) -> String);
+
+/// Everything that a release is: honest until a test changes it.
+pub(crate) struct Release {
+    pub(crate) product: &'static str,
+    pub(crate) tasks: BTreeMap<&'static str, Value>,
+    /// As they are attested, by task and name.
+    pub(crate) artifacts: BTreeMap<(&'static str, String), Vec<u8>>,
+    /// As they are served instead; nothing: not at all.
+    pub(crate) served: BTreeMap<(&'static str, String), Option<Vec<u8>>>,
+    pub(crate) environments: BTreeMap<&'static str, Value>,
+    pub(crate) signers: BTreeMap<&'static str, Signer>,
+    /// What becomes of a body after it is signed.
+    pub(crate) damage: Option<Damage>,
+    /// What hosts answer, by the beginning of the path.
+    pub(crate) host: Vec<(&'static str, u16, String)>,
+    /// Which addresses are read from the host, and below which path.
+    pub(crate) mirrors: Vec<(&'static str, &'static str)>,
+    /// Keys of the configuration.
+    pub(crate) config: Map<String, Value>,
 }
 
 pub(crate) struct Site {
     pub(crate) queue: EmbeddedQueue,
     pub(crate) host: Host,
     pub(crate) dir: TempDir,
-    config: PathBuf,
+    product: &'static str,
+    mirrors: Vec<String>,
+    pub(crate) config: PathBuf,
 }
 
-fn key(number: u64) -> PrivateKey {
+pub(crate) fn key(number: u64) -> PrivateKey {
     PrivateKey::generate(&mut StdRng::seed_from_u64(number))
 }
 
-fn id(text: &str) -> TaskId {
+pub(crate) fn id(text: &str) -> TaskId {
     TaskId::parse(text).unwrap()
 }
 
@@ -99,27 +92,9 @@ fn hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn now() -> UnixMillis {
+pub(crate) fn now() -> UnixMillis {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     UnixMillis(i64::try_from(since.as_secs()).unwrap() * 1000)
-}
-
-fn decision(created: UnixMillis) -> Value {
-    let rendering = Rendering {
-        template: yaml::read_strict(TEMPLATE.as_bytes(), DocumentKind::TaskTemplate).unwrap(),
-        context: Map::from_iter([
-            ("tasks_for".to_owned(), json!("hg-push")),
-            ("ownTaskId".to_owned(), json!(DECISION)),
-            ("push".to_owned(), json!({"owner": "pusher@mozilla.com", "revision": REVISION})),
-            ("repository".to_owned(), json!({"url": REPOSITORY, "level": "3"})),
-        ]),
-        now: created,
-        decision: id(DECISION),
-        own: id(DECISION),
-    };
-    let mut made = render(&rendering).unwrap()["tasks"][0].clone();
-    made.as_object_mut().unwrap().remove("taskId");
-    filled(made)
 }
 
 /// With what the queue would fill in.
@@ -138,105 +113,135 @@ fn filled(mut task: Value) -> Value {
     task
 }
 
-fn task(created: UnixMillis, pool: &str, payload: &Value, extra: &Value, scopes: &Value) -> Value {
+/// A task of the decision task's graph.
+fn task(
+    created: UnixMillis,
+    pool: &str,
+    source: &str,
+    payload: &Value,
+    extra: &Value,
+    scopes: &Value,
+) -> Value {
     let (provisioner, worker) = pool.split_once('/').unwrap();
     filled(json!({
         "provisionerId": provisioner, "workerType": worker, "taskGroupId": DECISION,
         "schedulerId": "gecko-level-3", "created": created, "deadline": created.plus(DAY),
         "expires": created.plus(300 * DAY), "priority": "low", "retries": 5, "requires": "all-completed",
         "payload": payload, "extra": extra, "scopes": scopes, "tags": {},
-        "metadata": {
-            "name": "a task", "description": "a task", "owner": "pusher@mozilla.com",
-            "source": format!("{REPOSITORY}/file/{REVISION}/taskcluster/ci"),
-        },
+        "metadata": {"name": "a task", "description": "a task", "owner": "pusher@mozilla.com", "source": source},
     }))
 }
 
-fn tasks(created: UnixMillis) -> BTreeMap<&'static str, Value> {
-    let image = json!({"image": "builder:1", "features": {"chainOfTrust": true}});
-    let build = json!({
-        "image": {"type": "task-image", "taskId": IMAGE, "path": "public/image.tar.zst"},
-        "features": {"chainOfTrust": true},
-        "env": {"GECKO_HEAD_REPOSITORY": REPOSITORY, "GECKO_HEAD_REV": REVISION},
-    });
-    let inputs = json!({"chainOfTrust": {"inputs": {"docker-image": IMAGE}}});
-    let signing = json!({"upstreamArtifacts": [
-        {"taskId": BUILD, "taskType": "build", "paths": [ARTIFACT], "formats": ["autograph_gpg"]},
-    ]});
-    let none = (json!({}), json!([]));
-    BTreeMap::from([
-        (DECISION, decision(created)),
-        (IMAGE, task(created, "gecko-3/images", &image, &none.0, &none.1)),
-        (BUILD, task(created, "gecko-3/b-linux", &build, &inputs, &none.1)),
-        (SIGNING, task(created, "scriptworker-k8s/gecko-3-signing", &signing, &none.0, &json!([SCOPE]))),
-    ])
+impl Release {
+    /// Changes a task before anybody attests it: in the queue, and in the graph of its decision task.
+    pub(crate) fn change(&mut self, task: &'static str, change: impl FnOnce(&mut Value)) {
+        let definition = self.tasks.get_mut(task).unwrap();
+        change(definition);
+        *definition = filled({
+            let mut plain = definition.clone();
+            plain.as_object_mut().unwrap().remove("taskQueueId");
+            plain
+        });
+        self.graph();
+    }
+
+    /// The decision task's graph, of the tasks as they are.
+    pub(crate) fn graph(&mut self) {
+        let entries = self.tasks.iter().filter(|(name, _)| **name != DECISION);
+        let graph: Map<_, _> =
+            entries.map(|(name, task)| ((*name).to_owned(), json!({"task": task}))).collect();
+        let place = (DECISION, "public/task-graph.json".to_owned());
+        self.artifacts.insert(place, Value::Object(graph).to_string().into_bytes());
+    }
+
+    pub(crate) fn artifact(&mut self, task: &'static str, name: &str, bytes: &[u8]) {
+        self.artifacts.insert((task, name.to_owned()), bytes.to_vec());
+    }
+
+    /// What an honest worker attests of a task, signed; by the names of its artifacts.
+    fn attested(&self, name: &'static str) -> Vec<(String, Vec<u8>)> {
+        let mine = self.artifacts.iter().filter(|((task, _), _)| *task == name);
+        let artifacts: Map<_, _> =
+            mine.map(|((_, path), bytes)| (path.clone(), json!({"sha256": hex(bytes)}))).collect();
+        let body = format_json(&json!({
+            "artifacts": artifacts, "chainOfTrustVersion": 1,
+            "environment": self.environments.get(name).cloned().unwrap_or_else(|| json!({})), "runId": 0,
+            "task": self.tasks[name], "taskId": name, "workerGroup": "past", "workerId": "past", "workerType": "x",
+        }));
+        let given = match self.damage {
+            Some((damaged, damage)) if damaged == name => damage(body.clone()),
+            _ => body.clone(),
+        };
+        match &self.signers[name] {
+            Signer::Ed25519(number) => vec![
+                ("public/chain-of-trust.json".to_owned(), given.into_bytes()),
+                (
+                    "public/chain-of-trust.json.sig".to_owned(),
+                    key(*number).sign(body.as_bytes()).as_bytes().to_vec(),
+                ),
+            ],
+            Signer::OpenPgp(key) => {
+                let signed = key.clear_sign(body.as_bytes(), now(), &mut StdRng::seed_from_u64(5)).unwrap();
+                vec![("public/chainOfTrust.json.asc".to_owned(), signed.into_bytes())]
+            }
+        }
+    }
 }
 
 impl Site {
-    pub(crate) fn new(tampering: Tampering) -> Self {
+    pub(crate) fn of(release: &Release) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let queue = EmbeddedQueue::start(Options::default()).unwrap();
-        let created = now();
-        let tasks = tasks(created);
-        let mut graph = json!({
-            IMAGE: {"task": tasks[IMAGE]}, BUILD: {"task": tasks[BUILD]}, SIGNING: {"task": tasks[SIGNING]},
-        });
-        if tampering == Tampering::Graph {
-            graph[BUILD]["task"]["payload"]["env"]["GECKO_HEAD_REV"] = json!("evil");
-        }
-        let made: BTreeMap<&str, (&str, Vec<u8>)> = BTreeMap::from([
-            (DECISION, ("public/task-graph.json", graph.to_string().into_bytes())),
-            (IMAGE, ("public/image.tar.zst", b"an image".to_vec())),
-            (BUILD, (ARTIFACT, b"a build".to_vec())),
-            (SIGNING, ("public/signed.tar.gz", b"signed".to_vec())),
-        ]);
-        for (name, definition) in &tasks {
-            let (artifact, bytes) = &made[name];
-            let environment = match *name {
-                BUILD => json!({"imageArtifactHash": format!("sha256:{}", hex(&made[IMAGE].1))}),
-                _ => json!({"imageHash": "sha256:x"}),
-            };
-            let body = format_json(&json!({
-                "artifacts": {*artifact: {"sha256": hex(bytes)}}, "chainOfTrustVersion": 1,
-                "environment": environment, "runId": 0, "task": definition, "taskId": name,
-                "workerGroup": "past", "workerId": "past", "workerType": "x",
-            }));
-            let signer = match (*name, tampering) {
-                (SIGNING, _) => key(3),
-                (BUILD, Tampering::Signer) => key(2),
-                _ => key(1),
-            };
-            let signature = signer.sign(body.as_bytes()).as_bytes().to_vec();
-            let body = match (*name, tampering) {
-                (IMAGE, Tampering::Attestation) => body.replacen("\"runId\": 0", "\"runId\":  0", 1),
-                _ => body,
-            };
-            let given = match (*name, tampering) {
-                (BUILD, Tampering::Artifact) => b"a bulld".to_vec(),
-                _ => bytes.clone(),
-            };
-            let stored = [
-                (*artifact, given),
-                ("public/chain-of-trust.json", body.into_bytes()),
-                ("public/chain-of-trust.json.sig", signature),
-            ];
-            let artifacts = stored.map(|(artifact, bytes)| {
-                let path = dir.path().join(format!("{name}-{}", artifact.replace('/', "_")));
+        for (name, definition) in &release.tasks {
+            let mut all: BTreeMap<String, Vec<u8>> = release.attested(name).into_iter().collect();
+            let mine = release.artifacts.iter().filter(|((task, _), _)| task == name);
+            all.extend(mine.map(|((_, path), bytes)| (path.clone(), bytes.clone())));
+            for ((task, path), bytes) in &release.served {
+                match bytes {
+                    Some(bytes) if task == name => drop(all.insert(path.clone(), bytes.clone())),
+                    None if task == name => drop(all.remove(path)),
+                    Some(_) | None => {}
+                }
+            }
+            let stored = all.into_iter().enumerate().map(|(number, (artifact, bytes))| {
+                let path = dir.path().join(format!("{name}-{number}"));
                 std::fs::write(&path, bytes).unwrap();
-                let content_type = "application/octet-stream".to_owned();
-                PastArtifact { name: artifact.to_owned(), content_type, path }
+                PastArtifact { name: artifact, content_type: "application/octet-stream".to_owned(), path }
             });
-            let definition = definition.as_object().unwrap().clone();
-            queue.create_past_task(&id(name), definition, &artifacts).unwrap();
+            let stored: Vec<_> = stored.collect();
+            queue.create_past_task(&id(name), definition.as_object().unwrap().clone(), &stored).unwrap();
         }
-        let host = Host::start(created, tampering);
+        let host = Host::start(&release.host);
         let config = dir.path().join("scriptworker.json");
-        std::fs::write(&config, configuration(&dir, &queue, &host).to_string()).unwrap();
-        Self { queue, host, dir, config }
+        let mut keys = configuration(&dir, &queue, &host);
+        keys.insert("cot_product".to_owned(), json!(release.product));
+        keys.extend(release.config.clone());
+        if let Some(keyrings) = keys.get_mut("base_gpg_home_dir") {
+            *keyrings = json!(dir.path().join("keyrings"));
+        }
+        std::fs::write(&config, Value::Object(keys).to_string()).unwrap();
+        let mirror = |(from, below): &(&str, &str)| format!("{from}={}{below}", host.url());
+        let mirrors = release.mirrors.iter().map(mirror).collect();
+        Self { queue, host, dir, product: release.product, mirrors, config }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
+    }
+
+    /// Puts these keys in force, each for one worker implementation.
+    pub(crate) fn keyrings(&self, keys: &[(&str, &SecretKey)]) {
+        let flat = |key: &SecretKey| Keys {
+            layout: KeyringLayout { model: KeyringModel::Flat, ignore_suffixes: Vec::new() },
+            by_place: vec![key.certificate().clone()],
+            by_certification: Vec::new(),
+        };
+        let all = keys.iter().map(|(name, key)| ((*name).to_owned(), flat(key))).collect();
+        let signed_by = keys[0].1.fingerprint().clone();
+        let source = Source { revision: "0".repeat(40), tag: None, signed_by };
+        let store = Store::new(self.path("keyrings"));
+        store.stage(&all, &source, now()).unwrap();
+        store.swap().unwrap();
     }
 
     /// Runs the verb with the site's configuration, everything else of the process's environment gone.
@@ -255,93 +260,28 @@ impl Site {
 
     /// Verifies the signing task as it should be done.
     pub(crate) fn verify(&self, more: &[&str]) -> Output {
-        let mirror = format!("https://hg.mozilla.org={}/hg", self.host.url());
-        let usual = [SIGNING, "--task-type", "signing", "--verify-sigs", "--mirror", mirror.as_str()];
-        self.run(&[&usual, more].concat())
+        let usual = [SIGNING, "--task-type", "signing", "--cot-product", self.product, "--verify-sigs"];
+        let mirrors = self.mirrors.iter().flat_map(|mirror| ["--mirror", mirror.as_str()]);
+        self.run(&[&usual, mirrors.collect::<Vec<_>>().as_slice(), more].concat())
     }
 }
 
-fn configuration(dir: &TempDir, queue: &EmbeddedQueue, host: &Host) -> Value {
+fn configuration(dir: &TempDir, queue: &EmbeddedQueue, host: &Host) -> Map<String, Value> {
     let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
-    json!({
+    let Value::Object(keys) = json!({
         "taskcluster_root_url": queue.root_url(),
         "provisioner_id": "test-provisioner", "worker_type": "test-worker", "worker_group": "g", "worker_id": "w",
         "work_dir": at("work"), "artifact_dir": at("artifacts"),
         "task_log_dir": at("artifacts/public/logs"), "log_dir": at("log"), "task_script": ["true"],
-        "sign_chain_of_trust": false, "verify_chain_of_trust": true, "cot_product": "firefox",
+        "sign_chain_of_trust": false, "verify_chain_of_trust": true,
         "project_configuration_url": format!("{}/projects.yml", host.url()),
         "ed25519_public_keys": {
             "docker-worker": [key(1).public().to_string()],
             "generic-worker": [key(2).public().to_string()],
             "scriptworker": [key(3).public().to_string()],
         },
-    })
-}
-
-/// A host of source trees: answers by the beginning of the path.
-pub(crate) struct Host {
-    address: String,
-    answers: Arc<Mutex<BTreeMap<&'static str, (u16, String)>>>,
-}
-
-impl Host {
-    fn start(created: UnixMillis, tampering: Tampering) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
-        let pushlog = json!({"pushes": {"77": {
-            "user": "pusher@mozilla.com", "date": created.plus(-60_000).0 / 1000,
-            "changesets": [{"node": REVISION, "parents": ["p"], "desc": "A change"}],
-        }}});
-        let template = match tampering {
-            Tampering::Template => TEMPLATE.replace("taskgraph:decision", "taskgraph:evil"),
-            _ => TEMPLATE.to_owned(),
-        };
-        let projects =
-            format!("mozilla-central: {{repo: '{REPOSITORY}', repo_type: hg, access: scm_level_3}}\n");
-        let answers = Arc::new(Mutex::new(BTreeMap::from([
-            ("/hg/mozilla-central/raw-file/", (200, template)),
-            ("/hg/mozilla-central/json-pushes", (200, pushlog.to_string())),
-            ("/projects.yml", (200, projects)),
-        ])));
-        let served = Arc::clone(&answers);
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let Ok(stream) = stream else { return };
-                let mut reader = BufReader::new(stream);
-                let mut lines = Vec::new();
-                loop {
-                    let mut line = String::new();
-                    match reader.read_line(&mut line) {
-                        Ok(0) | Err(_) => break,
-                        Ok(_) if line.trim().is_empty() => break,
-                        Ok(_) => lines.push(line),
-                    }
-                }
-                let path = lines.first().and_then(|line| line.split(' ').nth(1)).unwrap_or_default();
-                let known = served.lock().unwrap();
-                let (status, body) = known
-                    .iter()
-                    .find(|(beginning, _)| path.starts_with(**beginning))
-                    .map_or((404, String::new()), |(_, answer)| answer.clone());
-                let kind = if body.starts_with('<') { "text/html" } else { "text/plain" };
-                let head = format!(
-                    "HTTP/1.1 {status} x\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-                    body.len()
-                );
-                let mut stream = reader.into_inner();
-                // a client that is gone needs no answer
-                let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
-            }
-        });
-        Self { address, answers }
-    }
-
-    pub(crate) fn url(&self) -> &str {
-        &self.address
-    }
-
-    /// From now on, what begins like this is answered so.
-    pub(crate) fn answer(&self, beginning: &'static str, status: u16, body: &str) {
-        self.answers.lock().unwrap().insert(beginning, (status, body.to_owned()));
-    }
+    }) else {
+        panic!("a map")
+    };
+    keys
 }

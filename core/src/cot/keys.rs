@@ -40,6 +40,15 @@ impl Form {
     }
 }
 
+/// Who signed an attestation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signer {
+    /// In words, for the verdict.
+    pub name: String,
+    /// Whether generic-worker may have signed: the key stands in its list, too (cot-attacks.md 114).
+    pub is_generic_worker: bool,
+}
+
 /// All keys, and whether signatures are checked at all (`verify_cot_signature`).
 #[derive(Debug)]
 pub struct Keys<'a> {
@@ -58,12 +67,19 @@ impl Keys<'_> {
         implementation: Implementation,
         document: &[u8],
         at: UnixMillis,
-    ) -> Result<(Vec<u8>, String), Finding> {
+    ) -> Result<(Vec<u8>, Signer), Finding> {
         let nobody =
             || Finding::new(Reason::UnknownKey).because(format!("there is no keyring for {implementation}"));
         let keyring = self.openpgp.get(&implementation).ok_or_else(nobody)?;
         match keyring.verify_clear_signed(document, at) {
-            Ok(signed) => Ok((signed.text, format!("OpenPGP key {}", signed.signature.signer))),
+            Ok(signed) => {
+                let name = format!("OpenPGP key {}", signed.signature.signer);
+                let generic = Implementation::GenericWorker;
+                let others = self.openpgp.get(&generic).filter(|_| implementation != generic);
+                let is_generic_worker =
+                    others.is_some_and(|keyring| keyring.verify_clear_signed(document, at).is_ok());
+                Ok((signed.text, Signer { name, is_generic_worker }))
+            }
             Err(refusal) => {
                 let elsewhere = self.openpgp.iter().find(|(other, keyring)| {
                     **other != implementation && keyring.verify_clear_signed(document, at).is_ok()
@@ -81,16 +97,21 @@ impl Keys<'_> {
         }
     }
 
-    /// That a key of the implementation signed these bytes; which.
+    /// That a key of the implementation signed these bytes; whose.
     pub fn detached(
         &self,
         implementation: Implementation,
         document: &[u8],
         signature: &[u8],
         at: UnixMillis,
-    ) -> Result<String, Finding> {
+    ) -> Result<Signer, Finding> {
         match self.ed25519.verify(implementation.name(), document, signature, at) {
-            Ok(signed) => Ok(format!("ed25519 key {}", signed.key())),
+            Ok(signed) => {
+                let others = self.ed25519.lists.get(Implementation::GenericWorker.name());
+                let is_generic_worker = implementation != Implementation::GenericWorker
+                    && others.into_iter().flatten().any(|listed| listed.key == *signed.key());
+                Ok(Signer { name: format!("ed25519 key {}", signed.key()), is_generic_worker })
+            }
             Err(refusal) => Err(Finding::new(of_code(refusal.code())).because(refusal)),
         }
     }

@@ -42,3 +42,4 @@ pub use attestation::{
     ATTESTATION_NAMES, Attestation, AttestationBody, AttestationError, AttestationSchema, CLASSIC_NAME,
     CURRENT_NAME, CURRENT_SIGNATURE_NAME, SchemaFileError,
 };
+pub use rules::graph::graph_has;

@@ -2,7 +2,7 @@
 
 use super::path::{JsonPath, Step};
 use serde::Serialize;
-use serde_json::{Number, Value};
+use serde_json::{Map, Number, Value};
 use std::fmt;
 
 /// One place where a value is not as expected.
@@ -69,6 +69,17 @@ impl Comparison<'_> {
         self.all(expected, found, 1).pop()
     }
 
+    /// The first difference of two maps.
+    pub fn first_of_maps(
+        &self,
+        expected: &Map<String, Value>,
+        found: &Map<String, Value>,
+    ) -> Option<Difference> {
+        let mut walk = Walk { how: self, most: 1, path: JsonPath::root(), differences: Vec::new() };
+        walk.compare_maps(expected, found);
+        walk.differences.pop()
+    }
+
     /// The differences, at most so many.
     pub fn all(&self, expected: &Value, found: &Value, most: usize) -> Vec<Difference> {
         let mut walk = Walk { how: self, most, path: JsonPath::root(), differences: Vec::new() };
@@ -90,16 +101,7 @@ impl Walk<'_> {
             return;
         }
         match (expected, found) {
-            (Some(Value::Object(expected)), Some(Value::Object(found))) => {
-                for (key, value) in expected {
-                    self.step(Step::Key(key.clone()), Some(value), found.get(key));
-                }
-                if self.how.extra == ExtraMembers::Refused {
-                    for (key, value) in found.iter().filter(|(key, _)| !expected.contains_key(*key)) {
-                        self.step(Step::Key(key.clone()), None, Some(value));
-                    }
-                }
-            }
+            (Some(Value::Object(expected)), Some(Value::Object(found))) => self.compare_maps(expected, found),
             (Some(Value::Array(expected)), Some(Value::Array(found))) => {
                 for index in 0..expected.len().max(found.len()) {
                     self.step(Step::Index(index), expected.get(index), found.get(index));
@@ -112,6 +114,21 @@ impl Walk<'_> {
                 expected: expected.cloned(),
                 found: found.cloned(),
             }),
+        }
+    }
+
+    fn compare_maps(&mut self, expected: &Map<String, Value>, found: &Map<String, Value>) {
+        for (key, value) in expected {
+            let other = found.get(key);
+            // what is equal to the letter is no difference, and most is: its path is not needed
+            if other != Some(value) {
+                self.step(Step::Key(key.clone()), Some(value), other);
+            }
+        }
+        if self.how.extra == ExtraMembers::Refused {
+            for (key, value) in found.iter().filter(|(key, _)| !expected.contains_key(*key)) {
+                self.step(Step::Key(key.clone()), None, Some(value));
+            }
         }
     }
 

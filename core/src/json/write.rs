@@ -151,9 +151,10 @@ mod tests {
 
     #[test]
     fn looks_as_the_old_worker_wrote_it() {
-        let value = json!({"b": [1, {"x": null}], "a": {}, "c": [], "ä\u{1f600}": "\"\\\n\u{7f}"});
+        let value =
+            json!({"b": [1, {"x": null}], "a": {}, "c": [], "ä\u{1f600}": "\"\\\n\u{7f}\r\t\u{8}\u{c}"});
         let expected = "{\n  \"a\": {},\n  \"b\": [\n    1,\n    {\n      \"x\": null\n    }\n  ],\n  \"c\": [],\n  \
-                        \"\\u00e4\\ud83d\\ude00\": \"\\\"\\\\\\n\\u007f\"\n}";
+                        \"\\u00e4\\ud83d\\ude00\": \"\\\"\\\\\\n\\u007f\\r\\t\\b\\f\"\n}";
         assert_eq!(format_json(&value), expected);
     }
 
@@ -177,7 +178,8 @@ mod tests {
         assert!(matches!(raw("[\"\\ud800\"]"), Err(RawJsonError::Unreadable(_))));
         let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
         assert!(raw(&deep(128)).is_ok());
-        assert!(matches!(raw(&deep(130)), Err(RawJsonError::TooDeep)));
+        assert!(raw(&deep(DEEPEST + 1)).is_ok());
+        assert!(matches!(raw(&deep(DEEPEST + 2)), Err(RawJsonError::TooDeep)));
         assert!(matches!(raw(&deep(100_000)), Err(RawJsonError::TooDeep)));
     }
 

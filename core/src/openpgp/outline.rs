@@ -108,3 +108,6 @@ fn subpacket_length(bytes: &[u8]) -> Option<(usize, &[u8])> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -140,3 +140,6 @@ impl SignaturePolicy {
             })
     }
 }
+
+#[cfg(test)]
+mod tests;

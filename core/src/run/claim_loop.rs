@@ -159,6 +159,8 @@ mod tests {
         assert_eq!(after(&many).1, [PollEffect::WakeAt(NOW.plus(120_000))]);
         let told = Poll::Failed { retry_after_ms: Some(60_000), random: 0 };
         assert_eq!(after(&[told]).1, [PollEffect::WakeAt(NOW.plus(60_000))]);
+        let too_long = Poll::Failed { retry_after_ms: Some(u64::MAX), random: 0 };
+        assert_eq!(after(&[too_long]).1, [PollEffect::WakeAt(NOW.plus(1_200_000))]);
         let (claims, _) = after(&[failed, Poll::Wake, Poll::Nothing, Poll::Wake]);
         assert_eq!(claims.on(NOW, failed).1, [PollEffect::WakeAt(NOW.plus(10_000))], "success resets it");
     }

@@ -193,6 +193,43 @@ mod tests {
     }
 
     #[test]
+    fn waits_longer_after_each_failure_but_never_more_than_a_quarter_of_what_is_left() {
+        let failed = |retry_after_ms| Beat::Failed { class: RetryClass::Transient, retry_after_ms };
+        let now = BootMillis(300_000);
+        let waits = |end: u64, retry_after_ms, times: usize| {
+            let (mut beat, _) = Heartbeat::start(300_000, BootMillis(end), BootMillis(0));
+            beat = Heartbeat { state: State::Asking, ..beat };
+            let mut waits = Vec::new();
+            for _ in 0..times {
+                beat = beat.on(now, failed(retry_after_ms)).0;
+                let State::Waiting { due } = beat.state else { panic!("{beat:?}") };
+                waits.push(now.until(due));
+                beat = Heartbeat { state: State::Asking, ..beat };
+            }
+            waits
+        };
+        assert_eq!(waits(LIFE, None, 8), [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
+        assert_eq!(waits(LIFE, Some(1_500), 3), [1_500, 1_500, 2_000]);
+        assert_eq!(waits(LIFE, Some(10_000_000), 1), [(LIFE - 300_000) / 4]);
+        assert_eq!(waits(300_000 + 6_000, None, 4), [500, 1_000, 1_500, 1_500]);
+        assert_eq!(waits(300_000 + 10, None, 2), [100, 100]);
+    }
+
+    #[test]
+    fn an_answer_that_renews_nothing_changes_nothing() {
+        let (beat, _) = Heartbeat::start(300_000, BootMillis(LIFE), BootMillis(0));
+        let (asking, _) = beat.on(BootMillis(300_000), Beat::Tick);
+        for (end, effects) in [(300_001, 1), (300_002, 1), (0, 1)] {
+            let (beat, found) =
+                asking.clone().on(BootMillis(300_001), Beat::Renewed { end: BootMillis(end) });
+            assert_eq!(found.len(), effects);
+            let (_, effects) = beat.on(BootMillis(LIFE - 1), Beat::Tick);
+            let lost = effects.contains(&BeatEffect::Lost(LossCause::Expired));
+            assert_eq!(lost, end == 300_002, "{end}");
+        }
+    }
+
+    #[test]
     fn a_refusal_is_a_lost_claim_and_everything_else_is_tried_until_the_end() {
         for class in [RetryClass::Fatal, RetryClass::Transient] {
             let (mut beat, _) = Heartbeat::start(300_000, BootMillis(LIFE), BootMillis(0));

@@ -1,5 +1,7 @@
 //! What the demo runs, and what has to come of it: one table.
 
+use super::chains::Proof;
+use super::places::Who;
 use crate::cli::stored::hex;
 use scriptworker_core::cot::{CLASSIC_NAME, CURRENT_NAME, CURRENT_SIGNATURE_NAME};
 use serde_json::{Value, json};
@@ -8,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 /// The task's log, as an artifact.
 pub(super) const LOG: &str = "public/logs/live_backing.log";
 /// The link to it.
-const LINK: &str = "public/logs/live.log";
+pub(super) const LINK: &str = "public/logs/live.log";
 
 /// The bytes of the `flood` task's log: 51200 numbered lines of 1024 bytes, and the line with the exit code.
 const FLOOD_SIZE: u64 = 51_200 * 1024 + 13;
@@ -21,13 +23,19 @@ pub(super) struct Case {
     pub(super) name: &'static str,
     /// What it shows.
     pub(super) story: &'static str,
+    /// The worker that it is for.
+    pub(super) who: Who,
     pub(super) payload: Value,
     /// Whether the demo cancels it once its script runs.
     pub(super) cancel: bool,
+    /// Whether its script is ever started.
+    pub(super) starts: bool,
     /// What is looked at besides the outcome, in a few words.
     pub(super) checked: &'static str,
     /// What has to be found, run by run.
     pub(super) runs: Vec<ExpectedRun>,
+    /// The release that it signs, and what has to be found out about it.
+    pub(super) chain: Option<Proof>,
 }
 
 /// How a run has to end, and with which artifacts: these and no others.
@@ -37,6 +45,7 @@ pub(super) struct ExpectedRun {
 }
 
 /// One artifact.
+#[derive(Clone)]
 pub(super) struct ExpectedArtifact {
     pub(super) name: &'static str,
     pub(super) content_type: &'static str,
@@ -44,37 +53,48 @@ pub(super) struct ExpectedArtifact {
 }
 
 /// What has to be in an artifact, decoded.
+#[derive(Clone)]
 pub(super) enum Content {
     /// Exactly these bytes.
     Bytes { size: u64, sha256: String },
     /// Text with these lines, in this order.
     Lines(&'static [&'static str]),
-    /// Nothing of its own: it leads to another artifact.
-    Link,
+    /// Text whose first line has this in it.
+    FirstLine(String),
+    /// Nothing of its own: it leads to this artifact.
+    Link(&'static str),
+    /// The verdict on a chain of trust: [`super::chains`] reads it.
+    Verdict,
     /// A part of an attestation: [`super::signatures`] looks at it.
     Signed,
 }
 
 impl Content {
-    fn of(bytes: &[u8]) -> Self {
+    pub(super) fn of(bytes: &[u8]) -> Self {
         Self::Bytes { size: bytes.len().try_into().unwrap_or(u64::MAX), sha256: hex(&Sha256::digest(bytes)) }
     }
 }
 
-fn artifact(name: &'static str, content_type: &'static str, content: Content) -> ExpectedArtifact {
+pub(super) fn artifact(name: &'static str, content_type: &'static str, content: Content) -> ExpectedArtifact {
     ExpectedArtifact { name, content_type, content }
 }
 
 /// A run that leaves a log, the link to it, `more`, and an attestation in these forms.
-fn run(outcome: &'static str, log: Content, more: Vec<ExpectedArtifact>, forms: &[Form]) -> ExpectedRun {
-    let mut artifacts = vec![artifact(LOG, "text/plain", log), artifact(LINK, "text/plain", Content::Link)];
+pub(super) fn run(
+    outcome: &'static str,
+    log: Content,
+    more: Vec<ExpectedArtifact>,
+    forms: &[Form],
+) -> ExpectedRun {
+    let mut artifacts =
+        vec![artifact(LOG, "text/plain", log), artifact(LINK, "text/plain", Content::Link(LOG))];
     artifacts.extend(more);
     artifacts.extend(forms.iter().map(|(name, media_type)| artifact(name, media_type, Content::Signed)));
     ExpectedRun { outcome, artifacts }
 }
 
 /// A part of an attestation: name and type.
-type Form = (&'static str, &'static str);
+pub(super) type Form = (&'static str, &'static str);
 
 /// Both forms: after an end of the script's own.
 const BOTH: &[Form] = &[
@@ -82,8 +102,11 @@ const BOTH: &[Form] = &[
     (CURRENT_SIGNATURE_NAME, "application/binary"),
     (CLASSIC_NAME, "text/plain"),
 ];
-/// The classic form: after a time-out.
-const CLASSIC: &[Form] = &[(CLASSIC_NAME, "text/plain")];
+/// The current form alone.
+pub(super) const CURRENT: &[Form] =
+    &[(CURRENT_NAME, "application/json"), (CURRENT_SIGNATURE_NAME, "application/binary")];
+/// The classic form alone: after a time-out, too.
+pub(super) const CLASSIC: &[Form] = &[(CLASSIC_NAME, "text/plain")];
 
 /// Everything that `build` makes besides its log.
 fn built() -> Vec<ExpectedArtifact> {
@@ -111,10 +134,13 @@ pub(super) fn cases() -> Vec<Case> {
     let case = |name, story, checked, runs| Case {
         name,
         story,
+        who: Who::Plain,
         payload: json!({ "behaviour": name }),
         cancel: false,
+        starts: true,
         checked,
         runs,
+        chain: None,
     };
     vec![
         case(
@@ -149,6 +175,7 @@ pub(super) fn cases() -> Vec<Case> {
         },
         Case {
             payload: json!({ "behaviour": "malformed", "maxRunTime": "ten minutes" }),
+            starts: false,
             ..case(
                 "malformed",
                 "its maxRunTime is no number",
@@ -188,6 +215,7 @@ const MALFORMED_LOG: &[&str] = &[
 
 #[cfg(test)]
 mod tests {
+    use super::super::chains::{BEHAVIOUR, CHAINS};
     use super::*;
     use std::collections::BTreeSet;
 
@@ -212,16 +240,16 @@ mod tests {
         for case in cases() {
             let name = case.payload["behaviour"].as_str().unwrap();
             let known = script.contains(&format!("\n{name})\n"));
-            // the worker never starts a script for a malformed task
-            assert_eq!(known, name != "malformed", "{name}");
+            assert_eq!(known, case.starts, "{name}");
         }
+        assert!(script.contains(&format!("\n{BEHAVIOUR})\n")));
     }
 
     #[test]
     fn names_are_unique_and_every_case_expects_a_run() {
         let cases = cases();
-        let names: BTreeSet<_> = cases.iter().map(|case| case.name).collect();
-        assert_eq!(names.len(), cases.len());
+        let names = cases.iter().map(|case| case.name).chain(CHAINS.iter().map(|chain| chain.name));
+        assert_eq!(names.collect::<BTreeSet<_>>().len(), cases.len() + CHAINS.len());
         assert!(cases.iter().all(|case| !case.runs.is_empty()));
     }
 }

@@ -1,7 +1,10 @@
 //! Gathers what became of the tasks: from the queue, from its storage and from `/proc`.
 
+use super::cases::Case;
+use super::chains::VERDICT;
 use super::compare::{Found, FoundArtifact, FoundRun};
 use super::observe;
+use super::places::Places;
 use crate::cli::stored::copy_out;
 use crate::embedded_queue::{EmbeddedQueue, StoredArtifact};
 use scriptworker_core::ids::{RunId, RunKey, TaskId};
@@ -10,14 +13,31 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-/// What became of a task. Leaves decoded copies of its artifacts in `dir`.
-pub(super) fn collect(queue: &EmbeddedQueue, task_id: &TaskId, status: &Value, dir: &Path) -> Found {
+/// What became of a task. Leaves decoded copies of its artifacts below [`Places::tasks`].
+pub(super) fn collect(
+    queue: &EmbeddedQueue,
+    case: &Case,
+    task_id: &TaskId,
+    status: &Value,
+    places: &Places,
+) -> Found {
+    let dir = places.tasks().join(case.name);
     let runs = observe::outcomes(status).into_iter().zip(0u64..).map(|(outcome, number)| {
         let dir = dir.join(format!("run-{number}"));
         let artifacts = key(task_id, number).map(|key| queue.artifacts(&key)).unwrap_or_default();
         FoundRun { outcome, artifacts: artifacts.iter().map(|artifact| read(artifact, &dir)).collect() }
     });
-    Found { runs: runs.collect(), processes: None }
+    let runs = runs.collect();
+    let document = || {
+        let text = File::open(dir.join("run-0").join(VERDICT)).and_then(io::read_to_string).ok()?;
+        serde_json::from_str::<Value>(&text).ok()
+    };
+    Found {
+        runs,
+        processes: None,
+        started: places.started().join(task_id.as_str()).exists(),
+        verdict: case.chain.as_ref().and_then(|proof| Some(proof.read(&document()?))),
+    }
 }
 
 /// How many artifacts the last run of a task has.

@@ -10,6 +10,10 @@ pub(super) struct Found {
     pub(super) runs: Vec<FoundRun>,
     /// Processes of a task that was cancelled; `None` for one that was not.
     pub(super) processes: Option<Processes>,
+    /// Whether its script was ever started.
+    pub(super) started: bool,
+    /// The verdict on its chain of trust, in words.
+    pub(super) verdict: Option<String>,
 }
 
 /// Processes of a script that was cancelled.
@@ -49,6 +53,9 @@ pub(super) enum Difference {
     Kind { run: usize, name: String, found: String },
     Signature { run: usize, name: String, by: &'static str, said: String },
     Stated { run: usize, expected: usize, found: usize },
+    Target { run: usize, name: String, expected: &'static str, found: String },
+    Verdict { expected: String, found: String },
+    Started { expected: bool },
     NeverAlive,
     StillAlive(Vec<u32>),
 }
@@ -71,6 +78,12 @@ impl fmt::Display for Difference {
             Self::Stated { run, expected, found } => {
                 write!(f, "run {run}: {found} of {expected} artifacts are stated as they are")
             }
+            Self::Target { run, name, expected, found } => {
+                write!(f, "run {run}: {name} should lead to {expected}, it leads to {found}")
+            }
+            Self::Verdict { expected, found } => write!(f, "expected the verdict {expected}, found {found}"),
+            Self::Started { expected: true } => write!(f, "its script was never started"),
+            Self::Started { expected: false } => write!(f, "its script was started"),
             Self::NeverAlive => write!(f, "no process of its script was seen before it was cancelled"),
             Self::StillAlive(pids) => write!(f, "processes of its script are still alive: {pids:?}"),
         }
@@ -90,6 +103,15 @@ pub(super) fn differences(case: &Case, found: &Found) -> Vec<Difference> {
     let happened = in_words(found.runs.iter().map(|run| run.outcome.as_str()));
     if expected != happened {
         all.push(Difference::Outcome { expected, found: happened });
+    }
+    if case.starts != found.started {
+        all.push(Difference::Started { expected: case.starts });
+    }
+    if let Some(proof) = &case.chain {
+        let found = found.verdict.clone().unwrap_or_else(|| "none".to_owned());
+        if found != proof.verdict {
+            all.push(Difference::Verdict { expected: proof.verdict.clone(), found });
+        }
     }
     for (number, (expected, found)) in case.runs.iter().zip(&found.runs).enumerate() {
         compare_artifacts(number, expected, found, &mut all);
@@ -127,7 +149,16 @@ fn compare_artifact(run: usize, wanted: &ExpectedArtifact, found: &FoundArtifact
         all.push(Difference::ContentType { run, name: name(), expected, found });
     }
     match (&wanted.content, &found.content) {
-        (Content::Link, FoundContent::Link) | (Content::Signed, FoundContent::Bytes { .. }) => {}
+        (Content::Signed | Content::Verdict, FoundContent::Bytes { .. }) => {}
+        (Content::Link(expected), FoundContent::Link { to }) if to == expected => {}
+        (Content::Link(expected), FoundContent::Link { to }) => {
+            all.push(Difference::Target { run, name: name(), expected, found: to.clone() });
+        }
+        (Content::FirstLine(part), FoundContent::Bytes { text, .. }) => {
+            if !text.lines().next().is_some_and(|line| line.contains(part)) {
+                all.push(Difference::Line { run, name: name(), line: part.clone() });
+            }
+        }
         (
             Content::Bytes { size, sha256 },
             FoundContent::Bytes { size: found_size, sha256: found_sha256, .. },
@@ -147,10 +178,10 @@ fn compare_artifact(run: usize, wanted: &ExpectedArtifact, found: &FoundArtifact
                 }
             }
         }
-        (Content::Link, FoundContent::Bytes { .. }) => {
+        (Content::Link(_), FoundContent::Bytes { .. }) => {
             all.push(Difference::Kind { run, name: name(), found: "no link".to_owned() });
         }
-        (_, FoundContent::Link) => {
+        (_, FoundContent::Link { .. }) => {
             all.push(Difference::Kind { run, name: name(), found: "only a link".to_owned() });
         }
         (_, FoundContent::Unreadable(why)) => {
@@ -161,17 +192,27 @@ fn compare_artifact(run: usize, wanted: &ExpectedArtifact, found: &FoundArtifact
 
 #[cfg(test)]
 mod tests {
-    use super::super::cases::cases;
+    use super::super::cases::{LOG, cases};
+    use super::super::chains::CHAINS;
     use super::*;
+    use crate::embedded_queue::release::Release;
+    use scriptworker_core::ids::TaskId;
 
     /// What would be found if everything went as expected.
     fn as_expected(case: &Case) -> Found {
         let content = |content: &Content| match content {
-            Content::Link => FoundContent::Link,
+            Content::Link(to) => FoundContent::Link { to: (*to).to_owned() },
             Content::Bytes { size, sha256 } => {
                 FoundContent::Bytes { size: *size, sha256: sha256.clone(), text: String::new() }
             }
-            Content::Signed => FoundContent::Bytes { size: 64, sha256: String::new(), text: String::new() },
+            Content::Signed | Content::Verdict => {
+                FoundContent::Bytes { size: 64, sha256: String::new(), text: String::new() }
+            }
+            Content::FirstLine(part) => FoundContent::Bytes {
+                size: 0,
+                sha256: String::new(),
+                text: format!("before {part} after\nmore\n"),
+            },
             Content::Lines(lines) => FoundContent::Bytes {
                 size: 0,
                 sha256: String::new(),
@@ -191,11 +232,26 @@ mod tests {
                 .collect(),
         });
         let processes = case.cancel.then(|| Processes { before: vec![1], after: Vec::new() });
-        Found { runs: runs.collect(), processes }
+        let verdict = case.chain.as_ref().map(|proof| proof.verdict.clone());
+        Found { runs: runs.collect(), processes, started: case.starts, verdict }
+    }
+
+    /// All cases, those of releases included.
+    fn all_cases() -> Vec<Case> {
+        let id = |text: &str| TaskId::parse(text).unwrap();
+        let release = Release {
+            revision: String::new(),
+            decision: id("DecisionQ0WAAAAAAAAAAA"),
+            image: id("ImageTskQ0WAAAAAAAAAAA"),
+            builds: Vec::new(),
+            signing: id("SigningTQ0WAAAAAAAAAAA"),
+        };
+        let chains = CHAINS.iter().map(|chain| chain.case(release.clone()).unwrap());
+        cases().into_iter().chain(chains).collect()
     }
 
     fn case(name: &str) -> Case {
-        cases().into_iter().find(|case| case.name == name).unwrap()
+        all_cases().into_iter().find(|case| case.name == name).unwrap()
     }
 
     /// The differences of a case after something was changed in what it should give.
@@ -208,14 +264,14 @@ mod tests {
 
     #[test]
     fn what_is_as_expected_has_no_differences() {
-        for case in cases() {
+        for case in all_cases() {
             assert_eq!(differences(&case, &as_expected(&case)), [], "{}", case.name);
         }
     }
 
     #[test]
     fn any_other_outcome_is_a_difference() {
-        for case in cases() {
+        for case in all_cases() {
             let mut found = as_expected(&case);
             found.runs[0].outcome = "exception internal-error".to_owned();
             let all = differences(&case, &found);
@@ -232,6 +288,29 @@ mod tests {
         );
     }
 
+    fn link(to: &str) -> FoundContent {
+        FoundContent::Link { to: to.to_owned() }
+    }
+
+    #[test]
+    fn another_verdict_a_started_script_or_a_link_elsewhere_is_a_difference() {
+        let all = after("artifact", |found| found.verdict = Some("verified".to_owned()));
+        assert!(matches!(&all[..], [Difference::Verdict { .. }]), "{all:?}");
+        let all = after("signing", |found| found.verdict = None);
+        assert!(matches!(&all[..], [Difference::Verdict { .. }]), "{all:?}");
+        let all = after("artifact", |found| found.started = true);
+        assert_eq!(all, [Difference::Started { expected: false }]);
+        assert_eq!(after("build", |found| found.started = false), [Difference::Started { expected: true }]);
+        let all = after("artifact", |found| found.runs[0].artifacts[2].content = link("elsewhere"));
+        assert!(matches!(&all[..], [Difference::Target { .. }]), "{all:?}");
+        let all = after("artifact", |found| {
+            if let FoundContent::Bytes { text, .. } = &mut found.runs[0].artifacts[0].content {
+                *text = format!("first line\n{text}");
+            }
+        });
+        assert!(matches!(&all[..], [Difference::Line { .. }]), "{all:?}");
+    }
+
     #[test]
     fn artifacts_are_compared_by_name_type_and_content() {
         let name = || "public/README.txt".to_owned();
@@ -245,7 +324,7 @@ mod tests {
             }
         });
         assert!(matches!(&all[..], [Difference::Bytes { .. }]), "{all:?}");
-        let all = after("flood", |found| found.runs[0].artifacts[0].content = FoundContent::Link);
+        let all = after("flood", |found| found.runs[0].artifacts[0].content = link(LOG));
         assert!(matches!(&all[..], [Difference::Kind { .. }]), "{all:?}");
         let all = after("slow", |found| {
             if let FoundContent::Bytes { text, .. } = &mut found.runs[0].artifacts[0].content {
@@ -260,7 +339,7 @@ mod tests {
         let extra = FoundArtifact {
             name: "public/half-done.txt".to_owned(),
             content_type: "text/plain".to_owned(),
-            content: FoundContent::Link,
+            content: link(LOG),
         };
         let all = after("cancel", |found| found.runs[0].artifacts.push(extra));
         assert!(matches!(&all[..], [Difference::Unexpected { .. }]), "{all:?}");

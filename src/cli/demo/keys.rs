@@ -1,6 +1,6 @@
 //! The keys that the demo's worker signs with, made anew for each demo; and the keyring in which others find them.
 
-use super::site::Places;
+use super::places::Places;
 use crate::config::{KeyringLayout, KeyringModel};
 use crate::key_files::{self, KeyFileError, PUBLIC_MODE, SECRET_MODE};
 use crate::keyrings::{Keys, Source, Store, StoreError};
@@ -46,7 +46,7 @@ pub(super) fn make(places: &Places) -> Result<PublicKey, KeysError> {
     let plan = KeyPlan { owner, algorithm: KeyAlgorithm::Ed25519, expiry: Expiry::After(86_400) };
     let now = UnixMillis(Utc::now().timestamp_millis());
     let openpgp = SecretKey::generate(&plan, now, &mut OsRng)?;
-    let at = |name| places.keys().join(name);
+    let at = |name| places.own_keys().join(name);
     publish(places, openpgp.certificate().clone(), now)?;
     key_files::write_new(&at(SEED), ed25519.to_base64().expose().as_bytes(), SECRET_MODE)?;
     key_files::write_new(&at(SECRET), openpgp.to_armored()?.as_bytes(), SECRET_MODE)?;

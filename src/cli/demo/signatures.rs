@@ -4,7 +4,7 @@
 use super::cases::Case;
 use super::compare::{Difference, Found, FoundRun};
 use super::keys;
-use super::site::Places;
+use super::places::{Places, Who};
 use crate::cli::stored::FoundContent;
 use scriptworker_core::cot::{ATTESTATION_NAMES, CLASSIC_NAME, CURRENT_NAME};
 use serde_json::Value;
@@ -20,11 +20,11 @@ pub(super) fn check(case: &Case, found: &Found, places: &Places) -> Vec<Differen
         let dir = places.tasks().join(case.name).join(format!("run-{number}"));
         let has = |name: &str| run.artifacts.iter().any(|artifact| artifact.name == name);
         if has(CLASSIC_NAME) {
-            all.extend(our_own(number, CLASSIC_NAME, &dir, places));
-            all.extend(gpg(number, &dir, places));
+            all.extend(our_own(number, CLASSIC_NAME, &dir, places, case.who));
+            all.extend(gpg(number, &dir, places, case.who));
         }
         if has(CURRENT_NAME) {
-            all.extend(our_own(number, CURRENT_NAME, &dir, places));
+            all.extend(our_own(number, CURRENT_NAME, &dir, places, case.who));
             all.extend(stated(number, run, &dir));
         }
     }
@@ -39,10 +39,10 @@ fn ask(program: &mut Command) -> io::Result<Result<(), String>> {
 }
 
 /// What our own command says, with the keys that the configuration names.
-fn our_own(run: usize, name: &str, dir: &Path, places: &Places) -> Option<Difference> {
+fn our_own(run: usize, name: &str, dir: &Path, places: &Places, who: Who) -> Option<Difference> {
     let verify = || {
         let mut command = Command::new(std::env::current_exe()?);
-        command.arg("verify-signature").arg(dir.join(name)).arg("--config").arg(places.config());
+        command.arg("verify-signature").arg(dir.join(name)).arg("--config").arg(places.config(who));
         ask(command.args(["--keyring", keys::IMPLEMENTATION]))
     };
     let said = verify().unwrap_or_else(|error| Err(error.to_string())).err()?;
@@ -50,14 +50,14 @@ fn our_own(run: usize, name: &str, dir: &Path, places: &Places) -> Option<Differ
 }
 
 /// What gpg says, with a home of its own that knows the worker's key; nothing where it is not installed.
-fn gpg(run: usize, dir: &Path, places: &Places) -> Option<Difference> {
+fn gpg(run: usize, dir: &Path, places: &Places, who: Who) -> Option<Difference> {
     let gpg = |arguments: &[&Path]| {
         let mut command = Command::new("gpg");
         command.args(["--no-options", "--batch", "--quiet", "--homedir"]).arg(places.gpg_home());
         command.args(["--no-autostart", "--trust-model", "always"]).args(arguments);
         ask(&mut command)
     };
-    let said = match gpg(&[Path::new("--import"), &places.keys().join(keys::PUBLIC)]) {
+    let said = match gpg(&[Path::new("--import"), &places.public_key(who)]) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
         Err(error) => Err(error.to_string()),
         Ok(Err(said)) => Err(said),
@@ -74,7 +74,8 @@ fn stated(run: usize, found: &FoundRun, dir: &Path) -> Option<Difference> {
     let read = File::open(dir.join(CURRENT_NAME)).and_then(io::read_to_string);
     let body: Value = read.ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
     let others = found.artifacts.iter().filter(|artifact| {
-        !ATTESTATION_NAMES.contains(&artifact.name.as_str()) && artifact.content != FoundContent::Link
+        !ATTESTATION_NAMES.contains(&artifact.name.as_str())
+            && !matches!(artifact.content, FoundContent::Link { .. })
     });
     let is_stated = |name: &str, sha256: &str| {
         body.get("artifacts").and_then(|all| all.get(name)?.get("sha256")?.as_str()) == Some(sha256)
@@ -116,7 +117,7 @@ mod tests {
             artifacts: vec![
                 found("public/a", bytes("aa")),
                 found("public/b", bytes(b)),
-                found("public/link", FoundContent::Link),
+                found("public/link", FoundContent::Link { to: "public/a".to_owned() }),
                 found(CURRENT_NAME, bytes("cc")),
             ],
         };

@@ -1,19 +1,20 @@
-//! The queue, the directory and the worker process of one demo.
+//! The queue and the workers of one demo.
 
 use super::keys::{self, KeysError};
+use super::places::{Places, Who};
+use super::worker::Worker;
+use crate::embedded_queue::release::{Plan, Release, ReleaseError, Releases};
 use crate::embedded_queue::{ClientGrant, EmbeddedQueue, Options, StartError, new_task_id};
 use crate::fsio;
 use chrono::{SecondsFormat, Utc};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
+use scriptworker_core::cot::role::RuleSet;
 use scriptworker_core::ed25519::PublicKey;
 use scriptworker_core::ids::{InvalidId, TaskId, TaskQueueId};
-use serde_json::{Value, json};
-use std::fs::{self, File};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::io::{self, Write as _};
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 const SCRIPT: &str = include_str!("script.sh");
@@ -21,7 +22,6 @@ const PROVISIONER: &str = "demo-provisioner";
 const WORKER_TYPE: &str = "demo-worker";
 const WORKER_GROUP: &str = "demo-group";
 const WORKER_ID: &str = "demo-worker-1";
-const CLIENT: &str = "demo/worker";
 
 /// Why a demo cannot begin.
 #[derive(Debug, thiserror::Error)]
@@ -40,128 +40,60 @@ pub(super) enum SiteError {
     Config(#[from] serde_yaml_ng::Error),
     #[error("make keys: {0}")]
     Keys(#[from] KeysError),
+    #[error(transparent)]
+    Releases(#[from] ReleaseError),
     #[error("start the worker: {0}")]
     Worker(#[source] io::Error),
 }
 
-fn at(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> SiteError {
+pub(super) fn at(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> SiteError {
     move |source| SiteError::File { doing, path: path.to_owned(), source }
 }
 
-/// Where everything of one demo lies. Nothing of it is removed.
-pub(super) struct Places {
-    root: PathBuf,
-}
-
-impl Places {
-    /// Below `dir`, which must be empty or not exist; without one, below a new temporary directory.
-    pub(super) fn make(dir: Option<&Path>) -> Result<Self, SiteError> {
-        let root = match dir {
-            Some(dir) => dir.to_owned(),
-            None => std::env::temp_dir().join(format!("scriptworker-demo-{}", uuid::Uuid::new_v4().simple())),
-        };
-        fsio::create_dir_all(&root).map_err(at("create", &root))?;
-        let root = fs::canonicalize(&root).map_err(at("find", &root))?;
-        if fs::read_dir(&root).map_err(at("read", &root))?.next().is_some() {
-            return Err(SiteError::NotEmpty(root));
-        }
-        if root.to_str().is_none() {
-            return Err(SiteError::NotUtf8(root));
-        }
-        let places = Self { root };
-        for dir in [places.worker(), places.tasks(), places.storage(), places.keys(), places.gpg_home()] {
-            fsio::create_dir_all(&dir).map_err(at("create", &dir))?;
-        }
-        Ok(places)
-    }
-
-    pub(super) fn root(&self) -> &Path {
-        &self.root
-    }
-
-    /// Everything of the worker's own.
-    pub(super) fn worker(&self) -> PathBuf {
-        self.root.join("worker")
-    }
-
-    pub(super) fn config(&self) -> PathBuf {
-        self.worker().join("scriptworker.yaml")
-    }
-
-    pub(super) fn script(&self) -> PathBuf {
-        self.worker().join("script.sh")
-    }
-
-    pub(super) fn log(&self) -> PathBuf {
-        self.worker().join("log/worker.log")
-    }
-
-    /// The keys that the worker signs with.
-    pub(super) fn keys(&self) -> PathBuf {
-        self.root.join("keys")
-    }
-
-    /// The keyrings in which others find them.
-    pub(super) fn keyrings(&self) -> PathBuf {
-        self.keys().join("keyrings")
-    }
-
-    /// Where gpg keeps what it knows, when it is asked.
-    pub(super) fn gpg_home(&self) -> PathBuf {
-        self.root.join("gpg")
-    }
-
-    /// What the worker says before it has a log.
-    pub(super) fn stderr(&self) -> PathBuf {
-        self.worker().join("stderr")
-    }
-
-    /// Decoded copies of what the queue has, by task and run.
-    pub(super) fn tasks(&self) -> PathBuf {
-        self.root.join("tasks")
-    }
-
-    /// What was uploaded, as it was uploaded.
-    pub(super) fn storage(&self) -> PathBuf {
-        self.root.join("queue")
-    }
-
-    /// The process ids that the script of the task to be cancelled writes down.
-    pub(super) fn pids(&self) -> PathBuf {
-        self.root.join("cancel.pids")
-    }
-}
-
-/// A queue, and a worker process that serves it.
+/// A queue, the workers that serve it, and what they verify.
 pub(super) struct Site {
-    // before the queue: it goes first
-    pub(super) worker: Worker,
+    // before the queue: they go first
+    pub(super) workers: Vec<Worker>,
     pub(super) queue: EmbeddedQueue,
+    releases: BTreeMap<RuleSet, Releases>,
 }
 
 impl Site {
-    /// Starts both.
+    /// Starts everything.
     pub(super) fn start(places: &Places) -> Result<Self, SiteError> {
-        let pool = TaskQueueId::from_parts(PROVISIONER, WORKER_TYPE)?;
-        let client = ClientGrant::of_worker(CLIENT, &pool, WORKER_GROUP, WORKER_ID);
-        let token = client.access_token.clone();
+        let mut releases = BTreeMap::new();
+        for generation in [RuleSet::Current, RuleSet::Classic] {
+            releases.insert(generation, Releases::start(generation, &places.releases(generation))?);
+        }
+        let maker = |who: Who| match who {
+            Who::Plain => None,
+            Who::Verifying(generation) => releases.get(&generation),
+        };
+        let mut clients = Vec::new();
+        for who in Who::ALL {
+            let (provisioner, worker_type) = maker(who).map_or((PROVISIONER, WORKER_TYPE), Releases::pool);
+            let pool = TaskQueueId::from_parts(provisioner, worker_type)?;
+            let client = format!("demo/{}", who.name());
+            clients.push(ClientGrant::of_worker(&client, &pool, WORKER_GROUP, WORKER_ID));
+        }
         let queue = EmbeddedQueue::start(Options {
-            clients: vec![client],
+            clients: clients.clone(),
             claim_timeout: Duration::from_secs(60),
-            // the worker leaves only when its question for work is answered
+            // a worker leaves only when its question for work is answered
             long_poll: Duration::from_secs(1),
             storage_dir: Some(places.storage()),
             ..Options::default()
         })?;
+        write(&places.script(), SCRIPT, 0o644)?;
         let public = keys::make(places)?;
-        let config = serde_yaml_ng::to_string(&config(places, &queue.root_url(), token.expose(), &public))?;
-        for (path, text, mode) in
-            [(places.config(), config.as_str(), 0o600), (places.script(), SCRIPT, 0o644)]
-        {
-            let mut file = fsio::create_new(&path, mode).map_err(at("create", &path))?;
-            file.write_all(text.as_bytes()).map_err(at("write", &path))?;
+        let mut workers = Vec::new();
+        for (who, client) in Who::ALL.into_iter().zip(&clients) {
+            let mut entries = common(places, who, &queue.root_url(), client);
+            entries.extend(maker(who).map_or_else(|| own(places, &public), Releases::configuration));
+            write(&places.config(who), &serde_yaml_ng::to_string(&entries)?, 0o600)?;
+            workers.push(Worker::start(places, who)?);
         }
-        Ok(Self { worker: Worker::start(places)?, queue })
+        Ok(Self { workers, queue, releases })
     }
 
     /// Makes a task with this payload.
@@ -187,6 +119,24 @@ impl Site {
         self.queue.create_task(&id, definition)?;
         Ok(id)
     }
+
+    /// Makes a release, whose last task is for the verifying worker of its generation.
+    pub(super) fn create_release(&self, generation: RuleSet, plan: &Plan) -> Result<Release, TaskError> {
+        let maker = self.releases.get(&generation).ok_or(TaskError::NoMaker)?;
+        Ok(maker.make(&self.queue, plan)?)
+    }
+
+    /// The mirror of the source host of a generation's releases.
+    pub(super) fn mirror(&self, generation: RuleSet) -> Option<(&'static str, String)> {
+        self.releases.get(&generation).map(Releases::mirror)
+    }
+
+    /// Sends a signal to all workers.
+    pub(super) fn signal(&mut self, signal: Signal) {
+        for worker in &mut self.workers {
+            worker.signal(signal);
+        }
+    }
 }
 
 /// A task could not be made.
@@ -196,104 +146,56 @@ pub(super) enum TaskError {
     Id(#[from] InvalidId),
     #[error(transparent)]
     Refused(#[from] crate::embedded_queue::Refused),
+    #[error("nobody makes releases of its generation")]
+    NoMaker,
+    #[error(transparent)]
+    Release(#[from] ReleaseError),
 }
 
-/// The worker's configuration: like one of production, but quick to notice a cancelled task.
-fn config(places: &Places, root_url: &str, token: &str, public: &PublicKey) -> Value {
-    let worker = places.worker();
-    json!({
-        "taskcluster_root_url": root_url,
-        "credentials": { "clientId": CLIENT, "accessToken": token },
-        "provisioner_id": PROVISIONER,
-        "worker_type": WORKER_TYPE,
-        "worker_group": WORKER_GROUP,
-        "worker_id": WORKER_ID,
-        "work_dir": worker.join("work"),
-        "artifact_dir": worker.join("artifacts"),
-        "task_log_dir": worker.join("artifacts/public/logs"),
-        "log_dir": worker.join("log"),
-        "verbose": false,
-        "task_script": ["sh", places.script(), worker.join("work"), worker.join("artifacts"), places.root()],
-        "task_max_timeout": 60,
-        "reclaim_interval": 1,
-        "poll_interval": 0,
-        "kill_grace": 1,
-        "shutdown_timeout": 5,
-        "cot_signature_scheme": "both",
-        "ed25519_private_key_path": places.keys().join(keys::SEED),
-        "ed25519_public_keys": { keys::IMPLEMENTATION: [public] },
-        "privkey_path": places.keys().join(keys::SECRET),
-        "pubkey_path": places.keys().join(keys::PUBLIC),
-        "base_gpg_home_dir": places.keyrings(),
-    })
+fn write(path: &Path, text: &str, mode: u32) -> Result<(), SiteError> {
+    let mut file = fsio::create_new(path, mode).map_err(at("create", path))?;
+    file.write_all(text.as_bytes()).map_err(at("write", path))
 }
 
-/// The worker process. It is killed when it is dropped; its guardian then ends the script.
-pub(super) struct Worker {
-    child: Child,
-    exit: Option<ExitStatus>,
+/// What the configurations of all workers have: like one of production, but quick to notice a cancelled task.
+fn common(places: &Places, who: Who, root_url: &str, client: &ClientGrant) -> Map<String, Value> {
+    let worker = places.worker(who);
+    let token = client.access_token.expose();
+    let entries = [
+        ("taskcluster_root_url", json!(root_url)),
+        ("credentials", json!({ "clientId": client.client_id, "accessToken": token })),
+        ("worker_group", json!(WORKER_GROUP)),
+        ("worker_id", json!(WORKER_ID)),
+        ("work_dir", json!(worker.join("work"))),
+        ("artifact_dir", json!(worker.join("artifacts"))),
+        ("task_log_dir", json!(worker.join("artifacts/public/logs"))),
+        ("log_dir", json!(worker.join("log"))),
+        ("verbose", json!(false)),
+        (
+            "task_script",
+            json!(["sh", places.script(), worker.join("work"), worker.join("artifacts"), places.root()]),
+        ),
+        ("task_max_timeout", json!(60)),
+        ("reclaim_interval", json!(1)),
+        ("poll_interval", json!(0)),
+        ("kill_grace", json!(1)),
+        ("shutdown_timeout", json!(5)),
+    ];
+    entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
-impl Worker {
-    /// Starts it as production does: its configuration is its argument, and of our environment it gets `PATH`, by
-    /// which its script finds its programs.
-    fn start(places: &Places) -> Result<Self, SiteError> {
-        let program = std::env::current_exe().map_err(SiteError::Worker)?;
-        let path = places.stderr();
-        let stderr = fsio::create(&path, 0o644).map_err(at("create", &path))?.into_std();
-        let child = Command::new(program)
-            .arg("run")
-            .arg(places.config())
-            .current_dir(places.worker())
-            .env_clear()
-            .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
-            // Ctrl-C is for the demo, which stops the worker itself
-            .process_group(0)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(stderr)
-            .spawn()
-            .map_err(SiteError::Worker)?;
-        Ok(Self { child, exit: None })
-    }
-
-    pub(super) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// How it ended, if it did.
-    pub(super) fn exit(&mut self) -> Option<ExitStatus> {
-        if self.exit.is_none() {
-            // it is our child, so asking cannot fail
-            self.exit = self.child.try_wait().ok().flatten();
-        }
-        self.exit
-    }
-
-    /// Sends a signal, unless it has ended: its number may be somebody else's by then.
-    pub(super) fn signal(&mut self, signal: Signal) {
-        if self.exit().is_none()
-            && let Ok(pid) = i32::try_from(self.child.id())
-        {
-            // it may end at this moment; until it is waited for, its number stays its own
-            let _ = kill(Pid::from_raw(pid), signal);
-        }
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        if self.exit().is_none() {
-            // nothing can be done about a process that cannot be killed
-            let _ = self.child.kill();
-            let _ = self.child.wait();
-        }
-    }
-}
-
-/// The end of a text file, for people: at most `lines` lines.
-pub(super) fn last_lines(path: &Path, lines: usize) -> String {
-    let text = File::open(path).and_then(io::read_to_string).unwrap_or_default();
-    let all: Vec<_> = text.lines().collect();
-    all.get(all.len().saturating_sub(lines)..).unwrap_or_default().join("\n")
+/// What the worker has that verifies nothing.
+fn own(places: &Places, public: &PublicKey) -> Map<String, Value> {
+    let keys = places.own_keys();
+    let entries = [
+        ("provisioner_id", json!(PROVISIONER)),
+        ("worker_type", json!(WORKER_TYPE)),
+        ("cot_signature_scheme", json!("both")),
+        ("ed25519_private_key_path", json!(keys.join(keys::SEED))),
+        ("ed25519_public_keys", json!({ keys::IMPLEMENTATION: [public] })),
+        ("privkey_path", json!(keys.join(keys::SECRET))),
+        ("pubkey_path", json!(keys.join(keys::PUBLIC))),
+        ("base_gpg_home_dir", json!(places.keyrings())),
+    ];
+    entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }

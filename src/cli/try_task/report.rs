@@ -85,7 +85,7 @@ fn line(artifact: &StoredArtifact, content: &FoundContent) -> String {
         FoundContent::Bytes { size, sha256, .. } => {
             format!("{name}  {content_type}  {encoding}  {size} bytes  sha256:{sha256}")
         }
-        FoundContent::Link => format!("{name}  {content_type}  a link"),
+        FoundContent::Link { to } => format!("{name}  {content_type}  a link to {to}"),
         FoundContent::Unreadable(why) => format!("{name}  {content_type}  not readable: {why}"),
     }
 }

@@ -19,7 +19,7 @@ const TOKEN_VARIABLE: &str = "SCRIPTWORKER_GITHUB_OAUTH_TOKEN";
 
 /// Why nothing can be judged.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum SetupError {
+pub(in crate::cli) enum SetupError {
     #[error("no task to verify")]
     NoTask,
     #[error("failed to read the current directory: {0}")]
@@ -82,11 +82,7 @@ impl Setup {
             .or_else(|| inspection.map_or_else(|| variable("TASKCLUSTER_ROOT_URL"), |_| None))
             .or_else(|| text("taskcluster_root_url").map(str::to_owned))
             .unwrap_or_else(|| built_in("taskcluster_root_url"));
-        let number = inspection.and_then(|inspection| inspection.number("max_chain_length"));
-        let hops = match policy.policy.rules {
-            RuleSet::Classic => CLASSIC_HOPS,
-            RuleSet::Current => number.and_then(|hops| usize::try_from(hops).ok()).unwrap_or(20),
-        };
+        let hops = hops(inspection, policy.policy.rules);
         let token = inspection.and_then(Inspection::github_token).cloned();
         Ok(Self {
             policy,
@@ -109,7 +105,7 @@ impl Setup {
 }
 
 /// The configuration, if nothing is wrong with it that matters to somebody who only looks.
-fn inspect(file: &Path) -> Result<Inspection, SetupError> {
+pub(in crate::cli) fn inspect(file: &Path) -> Result<Inspection, SetupError> {
     let environment = Environment::of_process().map_err(SetupError::CurrentDirectory)?;
     let inspection = config::inspect(Some(file), &environment);
     let of_a_worker = |problem: &config::ConfigProblem| {
@@ -126,11 +122,22 @@ fn inspect(file: &Path) -> Result<Inspection, SetupError> {
     }
 }
 
-fn keyrings(config: Option<&Config>) -> Result<BTreeMap<Implementation, Keyring>, SetupError> {
+pub(in crate::cli) fn keyrings(
+    config: Option<&Config>,
+) -> Result<BTreeMap<Implementation, Keyring>, SetupError> {
     let base = config.and_then(|config| config.keyrings.base.as_deref());
     let set = Store::new(base.ok_or(SetupError::NoKeyrings)?).load()?;
     let each = Implementation::ALL.into_iter();
     Ok(each.filter_map(|one| Some((one, set.get(one.name())?.clone()))).collect())
+}
+
+/// The most steps from a task to a link of its chain.
+pub(in crate::cli) fn hops(inspection: Option<&Inspection>, rules: RuleSet) -> usize {
+    let configured = inspection.and_then(|inspection| inspection.number("max_chain_length"));
+    match rules {
+        RuleSet::Classic => CLASSIC_HOPS,
+        RuleSet::Current => configured.and_then(|hops| usize::try_from(hops).ok()).unwrap_or(20),
+    }
 }
 
 /// The built-in text of a key.

@@ -39,12 +39,30 @@ pub struct LoadedPolicy {
     pub lints: Vec<Lint>,
 }
 
+/// A policy as a configuration makes it, whether it may be used or not.
+#[derive(Debug)]
+pub struct Effective {
+    /// The policy.
+    pub policy: Policy,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// Warnings and notes about it.
+    pub lints: Vec<Lint>,
+    /// Why it must not be used; none when it may.
+    pub faults: Vec<PolicyFault>,
+}
+
 impl LoadedPolicy {
     /// Whether any worker implementation's attestations may be clear-signed, so that keyrings matter.
     pub fn takes_openpgp(&self) -> bool {
-        let accepted = self.policy.attestations.values().flatten();
-        accepted.into_iter().any(|accepted| accepted.form == Form::OpenPgp)
+        takes_openpgp(&self.policy)
     }
+}
+
+/// Whether any worker implementation's attestations may be clear-signed by a policy.
+pub fn takes_openpgp(policy: &Policy) -> bool {
+    let accepted = policy.attestations.values().flatten();
+    accepted.into_iter().any(|accepted| accepted.form == Form::OpenPgp)
 }
 
 /// One reason why a policy cannot be used.
@@ -186,35 +204,9 @@ pub fn load(
     own: Option<&PrivateKey>,
     now: UnixMillis,
 ) -> Result<LoadedPolicy, PolicyLoadError> {
-    let (origin, read) = match &config.path {
-        Some(path) => (Origin::File(path.clone()), read_policy(path, &config.public_keys)),
-        None => (Origin::BuiltIn, built_in(config.rules)),
-    };
-    let base = read.map_err(PolicyLoadError)?;
-    let mut problems = Vec::new();
-    if base.rules != config.rules {
-        let (expected, found) = (config.rules, base.rules);
-        problems.push(PolicyFault::Rules { origin: origin.clone(), expected, found });
-    }
-    if let Some(last) = base.expires.filter(|_| base.is_expired(now)) {
-        problems.push(PolicyFault::Expired { origin: origin.clone(), last });
-    }
-    // a value without a product is for the configuration's, whichever is asked for
-    let own_product = config.product.as_deref().or(product);
-    let policy = match config.tables.is_empty() {
-        true => base,
-        false => match base.overridden(&config.tables, own_product) {
-            Ok(policy) => policy,
-            Err(mistakes) => {
-                problems.extend(mistakes.into_iter().map(PolicyFault::Table));
-                return Err(PolicyLoadError(problems));
-            }
-        },
-    };
-    let (errors, lints): (Vec<_>, Vec<_>) =
-        policy.lint(own).into_iter().partition(|lint| lint.level == LintLevel::Error);
-    problems.extend(errors.into_iter().map(|lint| PolicyFault::Lint { origin: origin.clone(), lint }));
-    let selected = match product.or(own_product) {
+    let Effective { policy, origin, lints, mut faults } =
+        effective(config, product, own, now).map_err(PolicyLoadError)?;
+    let selected = match product.or(config.product.as_deref()) {
         None => Err(PolicyFault::NoProduct),
         Some(name) => match policy.product(name) {
             Some(product) => Ok((name.to_owned(), product.clone())),
@@ -225,15 +217,58 @@ pub fn load(
         },
     };
     match selected {
-        Ok((product_name, product)) if problems.is_empty() => {
+        Ok((product_name, product)) if faults.is_empty() => {
             Ok(LoadedPolicy { policy, product_name, product, origin, lints })
         }
-        Ok(_) => Err(PolicyLoadError(problems)),
+        Ok(_) => Err(PolicyLoadError(faults)),
         Err(fault) => {
-            problems.push(fault);
-            Err(PolicyLoadError(problems))
+            faults.push(fault);
+            Err(PolicyLoadError(faults))
         }
     }
+}
+
+/// The policy of a configuration with all its products, and what speaks against its use. `product` is the one that
+/// values of the configuration without a product are for, unless the configuration names one itself; the rest is as for
+/// [`load`].
+///
+/// # Errors
+/// Everything that is wrong, when there is no policy to look at.
+pub fn effective(
+    config: &PolicyConfig,
+    product: Option<&str>,
+    own: Option<&PrivateKey>,
+    now: UnixMillis,
+) -> Result<Effective, Vec<PolicyFault>> {
+    let (origin, read) = match &config.path {
+        Some(path) => (Origin::File(path.clone()), read_policy(path, &config.public_keys)),
+        None => (Origin::BuiltIn, built_in(config.rules)),
+    };
+    let base = read?;
+    let mut faults = Vec::new();
+    if base.rules != config.rules {
+        let (expected, found) = (config.rules, base.rules);
+        faults.push(PolicyFault::Rules { origin: origin.clone(), expected, found });
+    }
+    if let Some(last) = base.expires.filter(|_| base.is_expired(now)) {
+        faults.push(PolicyFault::Expired { origin: origin.clone(), last });
+    }
+    // a value without a product is for the configuration's, whichever is asked for
+    let own_product = config.product.as_deref().or(product);
+    let policy = match config.tables.is_empty() {
+        true => base,
+        false => match base.overridden(&config.tables, own_product) {
+            Ok(policy) => policy,
+            Err(mistakes) => {
+                faults.extend(mistakes.into_iter().map(PolicyFault::Table));
+                return Err(faults);
+            }
+        },
+    };
+    let (errors, lints): (Vec<_>, Vec<_>) =
+        policy.lint(own).into_iter().partition(|lint| lint.level == LintLevel::Error);
+    faults.extend(errors.into_iter().map(|lint| PolicyFault::Lint { origin: origin.clone(), lint }));
+    Ok(Effective { policy, origin, lints, faults })
 }
 
 fn built_in(rules: RuleSet) -> Result<Policy, Vec<PolicyFault>> {

@@ -15,6 +15,9 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use load::{LoadedPolicy, Origin, PolicyFault, PolicyLoadError, load, read_policy, signature_path};
+pub use load::{
+    Effective, LoadedPolicy, Origin, PolicyFault, PolicyLoadError, effective, load, read_policy,
+    signature_path, takes_openpgp,
+};
 pub use record::RecordError;
-pub use store::{PolicyStore, Unusable};
+pub use store::{PolicyStore, Unusable, check};

@@ -82,22 +82,24 @@ impl PolicyStore {
     }
 }
 
-/// Loads a policy that may follow the one before, and writes down that it did.
+/// Whether a worker with this configuration could start with its policy; nothing is written down. Blocks.
+///
+/// # Errors
+/// Everything that is wrong.
+pub fn check(config: &Config, now: UnixMillis) -> Result<LoadedPolicy, PolicyLoadError> {
+    let own_key = config.attestation.keys.ed25519.as_deref();
+    admitted(&config.policy, own_key, &config.policy_record(), now).map(|(loaded, _)| loaded)
+}
+
+/// Loads a policy that may follow the one before, writes down that it did, and tells of it.
 fn take(
     config: &PolicyConfig,
     own_key: Option<&Path>,
     record: &Path,
     now: UnixMillis,
 ) -> Result<LoadedPolicy, PolicyLoadError> {
-    let one = |fault: PolicyFault| PolicyLoadError(vec![fault]);
-    // a key that cannot be read is told by whoever signs with it
-    let own = own_key.and_then(|path| signing::read_ed25519(path).ok());
-    let loaded = load(config, None, own.as_ref(), now)?;
-    let before = Record::read(record).map_err(|error| one(error.into()))?;
-    before.admits(&loaded.policy, &loaded.origin).map_err(|error| one(error.into()))?.map_err(|source| {
-        one(PolicyFault::Succession { origin: loaded.origin.clone(), source, record: record.to_path_buf() })
-    })?;
-    before.accept(&loaded.policy.id, &loaded.origin).map_err(|error| one(error.into()))?;
+    let (loaded, before) = admitted(config, own_key, record, now)?;
+    before.accept(&loaded.policy.id, &loaded.origin).map_err(one)?;
     for lint in &loaded.lints {
         match lint.level {
             LintLevel::Error | LintLevel::Warning => {
@@ -108,4 +110,25 @@ fn take(
     }
     tracing::info!(product = loaded.product_name, origin = %loaded.origin, "{} is in use", loaded.policy.id);
     Ok(loaded)
+}
+
+/// A policy that may follow the one before, and what was before.
+fn admitted(
+    config: &PolicyConfig,
+    own_key: Option<&Path>,
+    record: &Path,
+    now: UnixMillis,
+) -> Result<(LoadedPolicy, Record), PolicyLoadError> {
+    // a key that cannot be read is told by whoever signs with it
+    let own = own_key.and_then(|path| signing::read_ed25519(path).ok());
+    let loaded = load(config, None, own.as_ref(), now)?;
+    let before = Record::read(record).map_err(one)?;
+    before.admits(&loaded.policy, &loaded.origin).map_err(one)?.map_err(|source| {
+        one(PolicyFault::Succession { origin: loaded.origin.clone(), source, record: record.to_path_buf() })
+    })?;
+    Ok((loaded, before))
+}
+
+fn one(fault: impl Into<PolicyFault>) -> PolicyLoadError {
+    PolicyLoadError(vec![fault.into()])
 }

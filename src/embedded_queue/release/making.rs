@@ -3,7 +3,7 @@
 use super::content;
 use super::signers::{Signer, Signers};
 use super::tampering::Tampering;
-use super::tasks::{Common, IMAGE_ARTIFACT, image_hash};
+use super::tasks::{Common, IMAGE_ARTIFACT, Inputs, artifact_of_build, image_hash};
 use super::tree::LEVEL;
 use super::{Build, Plan, Release, ReleaseError};
 use crate::embedded_queue::EmbeddedQueue;
@@ -18,6 +18,9 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+
+/// How many other builds a build takes artifacts of.
+const INPUTS_OF_A_BUILD: usize = 10;
 
 /// A release while it is made.
 pub(super) struct Making<'a> {
@@ -52,9 +55,14 @@ impl Making<'_> {
         let damaged = self.plan.tampering == Some(Tampering::Attestation);
         self.past(&image, image_task, &from, Attesting { signer, damaged, ..HONEST }, vec![content])?;
 
+        let ids = (0..self.plan.builds).map(|_| new_task_id()).collect::<Result<Vec<_>, _>>()?;
+        let direct = self.plan.direct.unwrap_or(ids.len()).min(ids.len());
+        let (taken, others) = ids.split_at(direct);
+        let mut taken_by_builds = others.chunks(INPUTS_OF_A_BUILD);
         let mut builds = Vec::new();
-        for number in 1..=self.plan.builds {
-            let (build, task) = self.build(number, &image, &used)?;
+        for (id, number) in ids.iter().zip(1..) {
+            let inputs = Inputs { image: &image, builds: taken_by_builds.next().unwrap_or_default() };
+            let (build, task) = self.build(id, number, &inputs, &used)?;
             let mut task = member(&task);
             if number == 1 && self.plan.tampering == Some(Tampering::Graph) {
                 let number = task.pointer_mut("/task/payload/env/BUILD_NUMBER");
@@ -66,6 +74,7 @@ impl Making<'_> {
 
         let upstream: Vec<_> = builds
             .iter()
+            .take(taken.len())
             .map(|build| (build.id.clone(), build.artifacts.iter().map(|(name, _)| name.clone()).collect()))
             .collect();
         let signing_task = self.common.signing(&upstream, &self.plan.payload);
@@ -95,18 +104,18 @@ impl Making<'_> {
     /// The first build is the one with which something may be wrong.
     fn build(
         &self,
+        id: &TaskId,
         number: usize,
-        image: &TaskId,
+        inputs: &Inputs<'_>,
         environment: &Value,
     ) -> Result<(Build, Map<String, Value>), ReleaseError> {
-        let id = new_task_id()?;
-        let task = self.common.build(number, image);
+        let task = self.common.build(number, inputs, self.plan.padding);
         let wrong = self.plan.tampering.filter(|_| number == 1);
         let mut contents = Vec::new();
         for artifact in 1..=self.plan.artifacts {
-            let name = format!("public/build/target-{artifact}.tar.gz");
+            let name = artifact_of_build(artifact);
             let exchanged = artifact == 1 && wrong == Some(Tampering::Artifact);
-            contents.push(self.random(&id, &name, self.plan.artifact_size, exchanged)?);
+            contents.push(self.random(id, &name, self.plan.artifact_size, exchanged)?);
         }
         let artifacts = contents.iter().map(|content| (content.name.clone(), content.path.clone())).collect();
         let attesting = match wrong {
@@ -118,8 +127,8 @@ impl Making<'_> {
             Some(Tampering::OtherRun) => Attesting { run: 1, ..HONEST },
             _ => HONEST,
         };
-        self.past(&id, task.clone(), environment, attesting, contents)?;
-        Ok((Build { id, artifacts }, task))
+        self.past(id, task.clone(), environment, attesting, contents)?;
+        Ok((Build { id: id.clone(), artifacts }, task))
     }
 
     fn random(&self, task: &TaskId, name: &str, size: u64, exchanged: bool) -> Result<Content, ReleaseError> {

@@ -24,9 +24,23 @@ const SCOPE: &str = "project:releng:signing:cert:nightly-signing";
 /// One that it does not give.
 const SCOPE_OF_ANOTHER_BRANCH: &str = "project:releng:signing:cert:release-signing";
 const DAY: i64 = 86_400_000;
+/// A variable that makes a definition longer: about as long as this with its name.
+const VALUE: &str = "a path or an address of usual length, or some option";
+const PIECE: usize = VALUE.len() + 18;
 /// What a decision task of the classic generation runs.
 const SHELL: &str =
     "cd /home/worker/checkouts/gecko && ./mach --log-no-times taskgraph decision --pushlog-id='1'";
+
+/// What a build rests on, beside its decision task.
+pub(super) struct Inputs<'a> {
+    pub(super) image: &'a TaskId,
+    pub(super) builds: &'a [TaskId],
+}
+
+/// The name of an artifact of a build, by its number.
+pub(super) fn artifact_of_build(number: usize) -> String {
+    format!("public/build/target-{number}.tar.gz")
+}
 
 /// The members that the queue would fill in. They are there from the beginning, so that everybody has the same.
 fn filled(mut task: Map<String, Value>) -> Map<String, Value> {
@@ -135,21 +149,40 @@ impl Common<'_> {
             RuleSet::Classic => ("aws-provisioner-v1", "gecko-images"),
             RuleSet::Current => ("gecko-3", "images"),
         };
-        self.task("docker-image", pool, json!({"image": "builder:1", "features": {"chainOfTrust": true}}))
+        let payload = json!({"image": "builder:1", "features": {"chainOfTrust": true}, "env": {}});
+        self.task("docker-image", pool, payload)
     }
 
-    /// A build in that image.
-    pub(super) fn build(&self, number: usize, image: &TaskId) -> Map<String, Value> {
-        let payload = json!({
-            "image": {"type": "task-image", "taskId": image, "path": IMAGE_ARTIFACT},
-            "features": {"chainOfTrust": true},
-            "env": {
-                "GECKO_HEAD_REPOSITORY": REPOSITORY,
-                "GECKO_HEAD_REV": self.push.revision,
-                "BUILD_NUMBER": number.to_string(),
-            },
-        });
-        let mut task = self.task(&format!("build-{number}"), ("gecko-3", "b-linux"), payload);
+    /// A build in that image, out of what other builds made, with `padding` bytes more than it needs.
+    pub(super) fn build(&self, number: usize, inputs: &Inputs<'_>, padding: usize) -> Map<String, Value> {
+        let image = inputs.image;
+        let mut env = Map::from_iter(
+            [
+                ("GECKO_HEAD_REPOSITORY", json!(REPOSITORY)),
+                ("GECKO_HEAD_REV", json!(self.push.revision)),
+                ("BUILD_NUMBER", json!(number.to_string())),
+            ]
+            .map(|(key, value)| (key.to_owned(), value)),
+        );
+        // in many small pieces, as in real life
+        for piece in 0..padding.div_ceil(PIECE) {
+            env.insert(format!("VARIABLE_{piece:04}"), json!(VALUE));
+        }
+        let mut payload = Map::from_iter(
+            [
+                ("image", json!({"type": "task-image", "taskId": image, "path": IMAGE_ARTIFACT})),
+                ("features", json!({"chainOfTrust": true})),
+                ("env", Value::Object(env)),
+            ]
+            .map(|(key, value)| (key.to_owned(), value)),
+        );
+        if !inputs.builds.is_empty() {
+            let upstream =
+                |build| json!({"taskId": build, "taskType": "build", "paths": [artifact_of_build(1)]});
+            payload.insert("upstreamArtifacts".to_owned(), inputs.builds.iter().map(upstream).collect());
+        }
+        let name = format!("build-{number}");
+        let mut task = self.task(&name, ("gecko-3", "b-linux"), Value::Object(payload));
         let inputs = json!({"chainOfTrust": {"inputs": {"docker-image": image}}});
         task.insert("extra".to_owned(), inputs);
         task

@@ -20,8 +20,10 @@ use crate::cot::rules::{
     command, definition, features, identity, image, implementation, interactive, landed, pools,
 };
 use crate::cot::status::{CompletedRun, Status};
+use crate::cot::task::Definition;
 use crate::ids::TaskId;
 use crate::json::DocumentKind;
+use crate::time::UnixMillis;
 use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -156,7 +158,7 @@ impl<'a> Examination<'a> {
             (_, Err(Stop::Waiting)) => Err(Stop::Waiting),
             _ => Err(Stop::Void),
         };
-        let state = run.clone().map(|_| None);
+        let state = run.clone().map(|_| past(&link.task, self.case.now));
         self.pass.record(&link.name, Rule::State, state);
         let signer =
             body.clone().map(|body| body.signer.is_none().then(|| "signature not checked".to_owned()));
@@ -223,9 +225,12 @@ impl<'a> Examination<'a> {
             self.pass.record(&link.name, Rule::ImageTask, step.map_err(Stop::from));
         }
         if self.is_attested(link) && matches!(facts.implementation, Ok(Implementation::DockerWorker)) {
-            let rules = ImageRules { rule_set: case.policy.rules, product: case.product, privileged };
             let attestations = |task: &TaskId| self.body(task).map(|signed| signed.body);
             let step = facts.body.clone().and_then(|signed| {
+                let d2g = case.policy.d2g_pools.iter().any(|pool| pool.matches(link.task.pool()));
+                let claimed = signed.signer.as_ref().is_some_and(|signer| signer.is_generic_worker) && !d2g;
+                let rules =
+                    ImageRules { rule_set: case.policy.rules, product: case.product, privileged, claimed };
                 image::check(&rules, &link.task_type, &link.task, &signed.body, &attestations)
             });
             self.pass.record(&link.name, Rule::Image, step.map(|()| None));
@@ -365,6 +370,12 @@ impl<'a> Examination<'a> {
         let branch = decision.task.source_env(&self.case.product.env_prefix).branch();
         Ok(self.asked.given_by(self.case.product, &self.case.policy.switches, tree, branch)?)
     }
+}
+
+/// A task that is past its expiry proves what it always proved, and is worth knowing of (cot-attacks.md 61).
+fn past(task: &Definition, now: UnixMillis) -> Option<String> {
+    let expires = task.expires().filter(|expires| *expires < now)?;
+    Some(format!("it expired at {expires}"))
 }
 
 /// A check on two things, both of which have to be there.

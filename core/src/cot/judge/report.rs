@@ -99,7 +99,7 @@ impl Report {
                 name: link.name.clone(),
                 run_id: facts.and_then(|facts| Some(facts.run.as_ref().ok()?.key.run_id)),
                 implementation: facts.and_then(|facts| Some(facts.implementation.as_ref().ok()?.name())),
-                signer: signed.and_then(|signed| signed.signer.clone()),
+                signer: signed.and_then(|signed| Some(signed.signer.as_ref()?.name.clone())),
                 rests_on: link.rests_on.clone(),
                 rules: rules_of(&link.name),
             });

@@ -33,12 +33,17 @@ pub struct Lint {
 
 impl fmt::Display for Lint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let level = match self.level {
-            LintLevel::Error => "error",
-            LintLevel::Warning => "warning",
-            LintLevel::Note => "note",
-        };
-        write!(f, "{level}: {}: {}", self.path, self.text)
+        write!(f, "{}: {}: {}", self.level, self.path, self.text)
+    }
+}
+
+impl fmt::Display for LintLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use crate::cot::evidence::Answer;
 use crate::cot::examine::{Pass, Step, all};
 use crate::cot::finding::Finding;
 use crate::cot::implementation::Implementation;
-use crate::cot::keys::{Form, Keys};
+use crate::cot::keys::{Form, Keys, Signer};
 use crate::cot::need::Need;
 use crate::cot::reason::Reason;
 use crate::cot::status::CompletedRun;
@@ -18,8 +18,8 @@ use std::sync::Arc;
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::cot) struct SignedBody {
     pub(in crate::cot) body: Arc<Attested>,
-    /// In words, for the verdict; nothing when signatures are not checked.
-    pub(in crate::cot) signer: Option<String>,
+    /// Nothing when signatures are not checked.
+    pub(in crate::cot) signer: Option<Signer>,
     pub(in crate::cot) form: Form,
 }
 

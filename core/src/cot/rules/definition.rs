@@ -4,11 +4,14 @@
 use crate::cot::finding::Finding;
 use crate::cot::reason::Reason;
 use crate::cot::task::Definition;
-use crate::json::Comparison;
+use crate::json::{Comparison, ExtraMembers};
 use serde_json::Value;
 
-/// What the queue itself may have changed since, or tells in two ways.
-const BY_QUEUE: [&str; 3] = ["priority", "projectId", "taskQueueId"];
+/// What the queue itself may have changed since, and the pool, which is compared before, as it can be told in two ways.
+const LEFT_OUT: Comparison<'_> = Comparison {
+    ignored: &[&["priority"], &["projectId"], &["taskQueueId"], &["provisionerId"], &["workerType"]],
+    extra: ExtraMembers::Refused,
+};
 
 /// The rule.
 pub(in crate::cot) fn check(signed: &Value, queue: &Definition) -> Result<(), Finding> {
@@ -18,14 +21,7 @@ pub(in crate::cot) fn check(signed: &Value, queue: &Definition) -> Result<(), Fi
         let finding = Finding::new(Reason::TaskDefinition).at("task.taskQueueId");
         return Err(finding.expected(queue.pool()).found(signed.pool()));
     }
-    let strip = |task: &Definition| {
-        let mut whole = task.whole().clone();
-        for key in BY_QUEUE.iter().chain(&["provisionerId", "workerType"]) {
-            whole.remove(*key);
-        }
-        Value::Object(whole)
-    };
-    match Comparison::FULL.first(&strip(queue), &strip(&signed)) {
+    match LEFT_OUT.first_of_maps(queue.whole(), signed.whole()) {
         None => Ok(()),
         Some(difference) => Err(Finding::new(Reason::TaskDefinition)
             .at(format!("task.{}", difference.path))

@@ -62,7 +62,7 @@ impl TaskGraph {
         parent: Parent<'_>,
     ) -> Result<(), Finding> {
         if self.has(id) {
-            return compare(rule_set, &self.task(id.as_str())?, task, parent);
+            return compare(rule_set, self.task(id.as_str())?, task, parent);
         }
         let missing = || Finding::new(Reason::NotInGraph).at(format!("the task graph of {}", parent.id));
         match rule_set {
@@ -70,7 +70,7 @@ impl TaskGraph {
             // a re-triggered task has an id of its own: it has to be like any that the graph has
             RuleSet::Classic => {
                 for (key, _) in self.index.members() {
-                    if compare(rule_set, &self.task(key)?, task, parent).is_ok() {
+                    if compare(rule_set, self.task(key)?, task, parent).is_ok() {
                         return Ok(());
                     }
                 }
@@ -86,24 +86,39 @@ impl TaskGraph {
             .index
             .read(&self.document, key)
             .map_err(|error| Finding::new(Reason::Json).at(place()).because(error))?;
-        match entry.as_ref().and_then(|entry| entry.get("task")) {
-            Some(Value::Object(task)) => Ok(task.clone()),
+        match entry.and_then(|mut entry| Some(entry.get_mut("task")?.take())) {
+            Some(Value::Object(task)) => Ok(task),
             _ => Err(Finding::new(Reason::Schema).at(place()).expected("a task definition")),
         }
     }
 }
 
+/// Whether a task is in a parent's `task-graph.json`, and as the graph has it; the parent's task group is its own id.
+/// This is the rule alone, for documents of which nothing is known: how fast it is, or what is wrong with one graph.
+///
+/// # Errors
+/// What is wrong: the graph cannot be read strictly, the task is not in it, or differs.
+pub fn graph_has(
+    document: Arc<[u8]>,
+    rule_set: RuleSet,
+    id: &TaskId,
+    task: &Definition,
+    parent: &TaskId,
+) -> Result<(), Finding> {
+    TaskGraph::read(document)?.check(rule_set, id, task, Parent { id: parent, group: parent })
+}
+
 /// Compares a task with its entry.
 fn compare(
     rule_set: RuleSet,
-    entry: &Map<String, Value>,
+    entry: Map<String, Value>,
     task: &Definition,
     parent: Parent<'_>,
 ) -> Result<(), Finding> {
-    dependencies(rule_set, entry, task, parent)?;
-    group(entry, task, parent)?;
-    pool(entry, task)?;
-    let (mut expected, mut found) = (entry.clone(), task.whole().clone());
+    dependencies(rule_set, &entry, task, parent)?;
+    group(&entry, task, parent)?;
+    pool(&entry, task)?;
+    let (mut expected, mut found) = (entry, task.whole().clone());
     for key in FREE.iter().chain(&POOL) {
         expected.remove(*key);
         found.remove(*key);

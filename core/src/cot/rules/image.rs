@@ -11,6 +11,7 @@ use crate::cot::task::Definition;
 use crate::digest::{Digest, HashAlgorithm};
 use crate::ids::TaskId;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What decides about images.
@@ -19,6 +20,9 @@ pub(in crate::cot) struct ImageRules<'a> {
     pub(in crate::cot) product: &'a Product,
     /// Whether the verified task asks for restricted scopes.
     pub(in crate::cot) privileged: bool,
+    /// Whether generic-worker signed, where it runs nothing that was written for docker-worker: the task itself may have
+    /// said what the attestation says of the image (cot-attacks.md 114).
+    pub(in crate::cot) claimed: bool,
 }
 
 /// Looks up what the task of an image attested.
@@ -32,10 +36,15 @@ pub(in crate::cot) fn check(
     attested: &Attested,
     attestations: &Attestations<'_>,
 ) -> Step<()> {
+    let claimed = || {
+        let finding = refused("environment").expected("a pool of d2g_pools, as generic-worker signed");
+        Err(finding.found(task.pool()).into())
+    };
     match task.at(&["payload", "image"]) {
         Some(Value::Object(image)) => {
             let kind = image.get("type").and_then(Value::as_str);
             match (rules.rule_set, kind) {
+                (RuleSet::Classic, _) | (RuleSet::Current, Some("task-image")) if rules.claimed => claimed(),
                 (RuleSet::Classic, _) | (RuleSet::Current, Some("task-image")) => {
                     from_task(task, image.get("taskId"), image.get("path"), attested, attestations)
                 }
@@ -55,7 +64,11 @@ pub(in crate::cot) fn check(
             if rules.rule_set == RuleSet::Current {
                 prebuilt(rules, task_type)?;
             }
-            Ok(allowed(rules, task_type, attested)?)
+            match &rules.product.image_allowlists {
+                Some(_) if rules.claimed => claimed(),
+                Some(lists) => Ok(allowed(lists, task_type, attested)?),
+                None => Ok(()),
+            }
         }
     }
 }
@@ -111,8 +124,11 @@ fn prebuilt(rules: &ImageRules<'_>, task_type: &str) -> Result<(), Finding> {
 }
 
 /// The list of digests, where the policy has lists: a type without one runs in no such image.
-fn allowed(rules: &ImageRules<'_>, task_type: &str, attested: &Attested) -> Result<(), Finding> {
-    let Some(lists) = &rules.product.image_allowlists else { return Ok(()) };
+fn allowed(
+    lists: &BTreeMap<String, Vec<Digest>>,
+    task_type: &str,
+    attested: &Attested,
+) -> Result<(), Finding> {
     let used = attested.environment.get("imageHash").and_then(Value::as_str);
     let digest = used.and_then(|used| Digest::parse_prefixed(used).ok());
     match (lists.get(task_type), digest) {

@@ -136,6 +136,7 @@ mod tests {
             (json!({"payload": {"image": {"taskId": "x"}}}), "docker-worker"),
             (json!({"scopes": ["docker-worker:x"], "payload": {"image": ""}}), "docker-worker"),
             (json!({"payload": {"mounts": []}}), "generic-worker"),
+            (json!({"payload": {"mounts": []}, "tags": {"worker-implementation": ""}}), "generic-worker"),
             (
                 json!({"payload": {"osGroups": ["x"]}, "tags": {"worker-implementation": "generic-worker"}}),
                 "generic-worker",
@@ -143,6 +144,28 @@ mod tests {
         ] {
             assert_eq!(find_in("x/y", task.clone(), false), Ok((name, true)), "{task}");
             assert_eq!(find_in("x/y", task, true), Err(Reason::Implementation));
+        }
+    }
+
+    #[test]
+    fn a_list_of_scriptworkers_is_a_map() {
+        let mut document = yaml::read_strict(CURRENT.as_bytes(), DocumentKind::Policy).unwrap();
+        document["scriptworker_provisioners"] = json!(["our-provisioner"]);
+        document["scriptworker_worker_types"] = json!(["our-worker"]);
+        let policy = Policy::from_value(document).unwrap();
+        for (pool, listed) in [
+            ("our-provisioner/x", true),
+            ("x/our-worker", true),
+            ("our-provisioner/our-worker", true),
+            ("x/y", false),
+        ] {
+            let task = json!({
+                "taskQueueId": pool, "taskGroupId": "Ypg6xKhKRU-pnkwylNQrMw", "created": "2026-11-25T20:00:00.000Z",
+                "payload": {}, "scopes": [],
+            });
+            let task = Definition::from_value(task).unwrap();
+            let expected = listed.then_some(Implementation::Scriptworker);
+            assert_eq!(find(&policy, &task).ok().map(|(found, _)| found), expected, "{pool}");
         }
     }
 

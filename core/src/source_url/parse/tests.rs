@@ -33,6 +33,9 @@ fn row_117_one_host_only() {
         ("https://hg.mozilla.org/x\n", UrlFault::NoUrl),
         ("https://hg.mozilla.org/a b", UrlFault::NoUrl),
         ("https://hg.mozilla.org\t/x", UrlFault::NoUrl),
+        ("ext::command", UrlFault::Scheme),
+        ("a-b:c", UrlFault::NoUrl),
+        (":c", UrlFault::NoUrl),
     ] {
         assert_eq!(fault(text), Some(expected), "{text}");
     }
@@ -54,6 +57,9 @@ fn row_118_one_normal_form() {
     ] {
         assert_eq!(fault(text), Some(expected), "{text}");
     }
+    let good = url("https://hg-1.mozilla2.org/a/b%20c/");
+    assert_eq!((good.host(), good.segments().join("|").as_str()), ("hg-1.mozilla2.org", "a|b c"));
+    assert_eq!(good.path(), "/a/b c");
 }
 
 #[test]

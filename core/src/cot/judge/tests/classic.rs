@@ -84,8 +84,11 @@ fn classic_chains_are_refused_for_their_own_reasons() {
     world.bodies.get_mut(DECISION).unwrap()["environment"] = environment;
     refused_with(&world, DECISION, Reason::Command);
     let mut world = World::classic();
-    world.bodies.get_mut(DECISION).unwrap()["environment"] = json!({"imageHash": "sha256:evil"});
-    refused_with(&world, DECISION, Reason::Image);
+    for digest in ["evil".to_owned(), "a".repeat(64)] {
+        let digest = format!("sha256:{digest}");
+        world.bodies.get_mut(DECISION).unwrap()["environment"] = json!({"imageHash": digest});
+        refused_with(&world, DECISION, Reason::Image);
+    }
     let mut world = World::classic();
     world.damage =
         Some((BUILD, "public/chainOfTrust.json.asc", |bytes| Some([&bytes[..], b"more"].concat())));

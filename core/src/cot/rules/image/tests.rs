@@ -27,6 +27,7 @@ struct Case {
     environment: Value,
     privileged: bool,
     lists: bool,
+    claimed: bool,
 }
 
 fn case(rule_set: RuleSet) -> Case {
@@ -38,6 +39,7 @@ fn case(rule_set: RuleSet) -> Case {
         environment: json!({"imageArtifactHash": format!("sha256:{}", hex("a"))}),
         privileged: true,
         lists: true,
+        claimed: false,
     }
 }
 
@@ -58,6 +60,7 @@ impl Case {
             rule_set: self.rule_set,
             product: policy.product("firefox").unwrap(),
             privileged: self.privileged,
+            claimed: self.claimed,
         };
         let task = Definition::from_value(task).unwrap();
         let made = |id: &TaskId| {
@@ -144,4 +147,20 @@ fn row_115_an_indexed_image_never_serves_restricted_scopes() {
     assert_eq!(indexed("build", false), Err(Reason::Image));
     let image = json!({"type": "invented"});
     assert_eq!(Case { image, ..case(RuleSet::Current) }.check(), Err(Reason::Image));
+}
+
+#[test]
+fn row_114_what_a_task_may_have_said_itself_counts_for_no_image() {
+    let claimed = |rule_set| Case { claimed: true, ..case(rule_set) };
+    assert_eq!(claimed(RuleSet::Current).check(), Err(Reason::Image));
+    assert_eq!(claimed(RuleSet::Classic).check(), Err(Reason::Image));
+    let by_name = |lists| Case {
+        task_type: "decision",
+        image: json!("x"),
+        environment: json!({"imageHash": format!("sha256:{}", hex("b"))}),
+        lists,
+        ..claimed(RuleSet::Current)
+    };
+    assert_eq!(by_name(true).check(), Err(Reason::Image));
+    assert_eq!(by_name(false).check(), Ok(()), "nothing that was said is looked at");
 }

@@ -98,6 +98,8 @@ firefox: {repo: 'https://github.com/mozilla-firefox/firefox', repo_type: git, de
 glean: {repo: 'https://github.com/mozilla/glean', repo_type: git, branches: [{name: main, level: 3}]}
 odd: {repo: 'https://hg.mozilla.org/odd', access: scm_nss}
 bare: {repo: 'https://github.com/mozilla/bare', repo_type: git}
+text: {repo: 'https://github.com/mozilla/text', repo_type: git, access: scm_level_3, branches: [{name: main, level: '1'}]}
+both: {repo: 'https://github.com/mozilla/both', repo_type: git, access: scm_level_3, branches: [{name: main, level: 1}]}
 ";
 
     fn find(url: &str) -> Result<(String, String), Reason> {
@@ -115,6 +117,8 @@ bare: {repo: 'https://github.com/mozilla/bare', repo_type: git}
         assert_eq!(find("https://hg.mozilla.org/try"), is("try", "1"));
         assert_eq!(find("https://github.com/mozilla-firefox/firefox.git"), is("firefox", "3"));
         assert_eq!(find("https://github.com/mozilla/glean"), is("glean", "3"));
+        assert_eq!(find("https://github.com/mozilla/text"), is("text", "1"));
+        assert_eq!(find("https://github.com/mozilla/both"), is("both", "1"));
     }
 
     #[test]
