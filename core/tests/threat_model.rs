@@ -1,6 +1,6 @@
 //! docs/threat-model.md: every row of the list of attacks is there once, with a verdict that the worker can give and the
 //! tests or folders that show it.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 #![expect(clippy::disallowed_methods, reason = "a test reads sources")]
 
 use scriptworker_core::cot::reason::Reason;
