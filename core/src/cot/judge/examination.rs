@@ -4,7 +4,7 @@ use super::artifacts::{attested_document, upstream};
 use super::{Case, VerifiedArtifact};
 use crate::cot::chain::{self, Chain, ChainRules, Link};
 use crate::cot::evidence::Answer;
-use crate::cot::examine::{Pass, Step, Stop};
+use crate::cot::examine::{Pass, Step, Stop, both};
 use crate::cot::finding::{Finding, LinkName, Rule};
 use crate::cot::implementation::Implementation;
 use crate::cot::need::Need;
@@ -376,13 +376,4 @@ impl<'a> Examination<'a> {
 fn past(task: &Definition, now: UnixMillis) -> Option<String> {
     let expires = task.expires().filter(|expires| *expires < now)?;
     Some(format!("it expired at {expires}"))
-}
-
-/// A check on two things, both of which have to be there.
-fn both<A, B>(a: &Step<A>, b: &Step<B>, check: impl Fn(&A, &B) -> Result<(), Finding>) -> Step<()> {
-    match (a, b) {
-        (Ok(a), Ok(b)) => Ok(check(a, b)?),
-        (Err(Stop::Waiting), _) | (_, Err(Stop::Waiting)) => Err(Stop::Waiting),
-        _ => Err(Stop::Void),
-    }
 }

@@ -141,7 +141,7 @@ fn row_104_yaml_has_one_meaning() {
 }
 
 #[test]
-fn the_lint_finds_what_cannot_be_meant() {
+fn row_016_row_017_and_row_128_the_lint_finds_what_cannot_be_meant() {
     const KEY: &str = "KO3FX9JnNga/XViTRBiUMHYnji9Fu3s332sU2lXjSwE=";
     let firefox = |key| ["products", "firefox", key];
     for (path, value, expected) in [
