@@ -125,6 +125,7 @@ fn the_lint_finds_the_known_oddities_alone() {
     assert_eq!(
         found(current()),
         [
+            "note: d2g_pools[0]: every pool of generic-worker counts as one that runs tasks written for docker-worker",
             "note: firefox.trees.all-nightly-branches[1]: no trusted rule gives the path /releases/mozilla-unified",
             "note: firefox.trees.all-release-branches[5]: no trusted rule gives the path /projects/birch",
             "note: firefox.trees.all-release-branches-and-autoland[5]: no trusted rule gives the path /projects/birch",
