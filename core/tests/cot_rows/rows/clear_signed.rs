@@ -105,7 +105,7 @@ fn both() -> World {
 
 fn accept_both(world: &mut World) {
     world.policy.insert("/attestations/docker-worker", json!([{"form": "ed25519"}, {"form": "openpgp"}]));
-    world.config.insert("ed25519_public_keys".to_owned(), keys());
+    world.policy.insert("/ed25519_public_keys", keys());
     world.signers.insert(BUILD, key(1));
 }
 

@@ -261,11 +261,8 @@ fn of_a_branch() -> World {
 }
 
 fn give_to(world: &mut World, branch: &str) {
-    let path = "/mozilla-releng/scriptworker-scripts";
-    let trees = json!({
-        "scriptworker-scripts-repo": [{"path": path, "branches": [branch]}], "all-production-repos": [path],
-    });
-    world.config.insert("cot_restricted_trees".to_owned(), trees);
+    let trees = json!([{"path": "/mozilla-releng/scriptworker-scripts", "branches": [branch]}]);
+    world.policy.insert("/products/scriptworker/cot_restricted_trees/scriptworker-scripts-repo", trees);
 }
 
 fn give_to_main(world: &mut World) {
