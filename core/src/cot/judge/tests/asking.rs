@@ -174,11 +174,15 @@ fn a_pattern_gives_what_fits_it_and_nothing_reserved() {
 
 /// The verdict on another task of the world, which has run already.
 fn judged_as(world: &World, task: &str, task_type: &str) -> Judgement {
+    judged(world, task, task_type, true)
+}
+
+fn judged(world: &World, task: &str, task_type: &str, attested: bool) -> Judgement {
     let policy = Policy::from_value(world.policy.clone()).unwrap();
     let definition = Definition::from_value(world.tasks[task].clone()).unwrap();
     let case = Case {
         subject: &Subject { id: id(task), task_type: task_type.to_owned(), task: definition },
-        attested: true,
+        attested,
         policy: &policy,
         product: policy.product("firefox").unwrap(),
         keys: &Keys { openpgp: &world.keyrings, ed25519: &policy.keys, check: true },
@@ -209,4 +213,18 @@ fn a_classic_chain_has_a_decision_task() {
     let Judgement::Refused(report) = judged_as(&world, DECISION, "action") else { panic!("verified") };
     let reasons: Vec<_> = report.findings().map(|(_, rule, finding)| (rule, finding.reason)).collect();
     assert!(reasons.contains(&(Rule::Chain, Reason::Orphan)), "{reasons:?}");
+}
+
+#[test]
+fn a_classic_subject_that_is_yet_to_run_is_a_scriptworkers() {
+    let world = World::classic();
+    for (attested, refused) in [(true, false), (false, true)] {
+        let judgement = judged(&world, DECISION, "decision", attested);
+        let reasons = match &judgement {
+            Judgement::Refused(report) => report.findings().map(|(_, _, finding)| finding.reason).collect(),
+            Judgement::Verified(..) => Vec::new(),
+            Judgement::Incomplete(needs) => panic!("{needs:?}"),
+        };
+        assert_eq!(reasons.contains(&Reason::Implementation), refused, "{reasons:?}");
+    }
 }
