@@ -265,3 +265,17 @@ fn a_classic_chain_has_a_decision_task() {
     let reasons: Vec<_> = report.findings().map(|(_, rule, finding)| (rule, finding.reason)).collect();
     assert!(reasons.contains(&(Rule::Chain, Reason::Orphan)), "{reasons:?}");
 }
+
+#[test]
+fn a_classic_subject_that_is_yet_to_run_is_a_scriptworkers() {
+    let world = World::classic();
+    for (attested, refused) in [(true, false), (false, true)] {
+        let judgement = judged_as(&world, DECISION, "decision", attested);
+        let reasons = match &judgement {
+            Judgement::Refused(report) => report.findings().map(|(_, _, finding)| finding.reason).collect(),
+            Judgement::Verified(..) => Vec::new(),
+            Judgement::Incomplete(needs) => panic!("{needs:?}"),
+        };
+        assert_eq!(reasons.contains(&Reason::Implementation), refused, "{reasons:?}");
+    }
+}
