@@ -46,7 +46,7 @@ soak:
 # what that needs of a nightly compiler, the stable one does with RUSTC_BOOTSTRAP. What it finds stays below fuzz/.
 fuzz seconds="600":
     for target in clearsign armor certificate key_listing \
-            strict_json task_definition policy address artifact_name template_yaml; do \
+            strict_json task_definition policy address artifact_name template_yaml bundle; do \
         mkdir -p "fuzz/corpus/$target" && \
         RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir fuzz "$target" "fuzz/corpus/$target" "core/tests/corpus/$target" -- \
             -max_total_time={{ seconds }} -print_final_stats=1 || exit 1; \
@@ -56,7 +56,7 @@ fuzz seconds="600":
 # needs cargo-mutants; what is known goes into docs/mutation-report.md.
 mutants *arguments:
     test -x target/mutants/venv/bin/python || python3 -m venv target/mutants/venv
-    target/mutants/venv/bin/pip install --quiet tree-sitter==0.25.2 tree-sitter-rust==0.24.0
+    target/mutants/venv/bin/pip install --quiet tree-sitter==0.26.1 tree-sitter-rust==0.24.2
     target/mutants/venv/bin/python core/mutants/weave.py
     .ci/mutants full {{ arguments }}
 

@@ -53,6 +53,11 @@ fn run(name: &str, body: Body) {
 }
 
 #[test]
+fn bundles() {
+    run("bundle", bodies::bundle);
+}
+
+#[test]
 fn documents() {
     run("strict_json", bodies::strict_json);
 }

@@ -8,10 +8,10 @@ mod outcome;
 mod records;
 mod verification;
 
-pub use outcome::{Clearance, Judged, Summary};
+pub use outcome::{Clearance, Judged, Summary, VerdictFile};
 pub(super) use records::LOG as VERIFICATION_LOG;
 
-use self::verification::{Means, Verification};
+use self::verification::{Means, Stop, Verification};
 use crate::config::Config;
 use crate::cot::policies::PolicyStore;
 use crate::keyrings::Published;
@@ -20,6 +20,7 @@ use crate::messages::verification::{AbortVerify, ReloadPolicy, Verify};
 use crate::messages::{Notice, Post, Receive, Staff, Work};
 use crate::taskcluster::{Auth, Http, RootUrl};
 use actix::{Actor, Context, Supervised};
+use scriptworker_core::ids::RunKey;
 use scriptworker_core::run;
 use scriptworker_core::time::UnixMillis;
 use std::sync::Arc;
@@ -29,8 +30,8 @@ use tokio::sync::watch;
 pub struct CotVerifier {
     supervisor: Post<Notice>,
     means: Means,
-    /// Set while a verification is under way: true ends it.
-    abort: Option<watch::Sender<bool>>,
+    /// The verification under way, and what ends it.
+    under_way: Option<(RunKey, watch::Sender<Stop>)>,
 }
 
 impl CotVerifier {
@@ -48,7 +49,7 @@ impl CotVerifier {
         auth: Auth,
     ) -> Self {
         let means = Means { config, policies, keyrings, http, root_url, auth };
-        Self { supervisor, means, abort: None }
+        Self { supervisor, means, under_way: None }
     }
 }
 
@@ -62,7 +63,7 @@ impl Actor for CotVerifier {
 
 impl Supervised for CotVerifier {
     fn restarting(&mut self, _: &mut Self::Context) {
-        self.abort = None;
+        self.under_way = None;
         let _ = self.supervisor.send(None, Notice::Died(run::Actor::CotVerifier));
     }
 }
@@ -73,21 +74,25 @@ impl Staff for CotVerifier {
 
 impl Receive<Verify> for CotVerifier {
     fn receive(&mut self, message: Verify, _: &mut Context<Self>) -> Work<Self> {
-        let (abort, stop) = watch::channel(false);
-        self.abort = Some(abort);
+        let (end, stop) = watch::channel(Stop::No);
         let key = message.key.clone();
+        if let Some((before, end)) = self.under_way.replace((key.clone(), end)) {
+            // given up by the Supervisor, or it would not ask for the next one
+            tracing::warn!(run = %before, "a verification is abandoned for that of the next run");
+            end.send_replace(Stop::Abandon);
+        }
         let verification = Verification::new(self.means.clone(), message);
         then(verification.run(stop), move |judged, actor: &mut Self, _| {
-            actor.abort = None;
+            actor.under_way.take_if(|(under_way, _)| *under_way == key);
             let _ = actor.supervisor.send(Some(&key.clone()), Notice::Judged(key, Box::new(judged)));
         })
     }
 }
 
 impl Receive<AbortVerify> for CotVerifier {
-    fn receive(&mut self, _: AbortVerify, _: &mut Context<Self>) -> Work<Self> {
-        if let Some(abort) = &self.abort {
-            abort.send_replace(true);
+    fn receive(&mut self, message: AbortVerify, _: &mut Context<Self>) -> Work<Self> {
+        if let Some((_, end)) = self.under_way.as_ref().filter(|(key, _)| *key == message.key) {
+            end.send_replace(if message.keep { Stop::Abort } else { Stop::Abandon });
         }
         None
     }

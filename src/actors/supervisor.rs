@@ -9,7 +9,7 @@ use self::falls::log_loss;
 use self::record::Record;
 use self::returns::Returns;
 use super::RunCredentials;
-use super::cot_verifier::Clearance;
+use super::cot_verifier::{Clearance, VerdictFile};
 use super::crew::{Crew, Team};
 use super::script_runner::Whereabouts;
 use crate::messages::claims::{SendReport, StopClaiming, TakeWork};
@@ -59,6 +59,7 @@ struct Hand {
     whereabouts: Arc<Whereabouts>,
     record: Record,
     clearance: Clearance,
+    verdict_files: Vec<VerdictFile>,
 }
 
 impl Supervisor {
@@ -187,6 +188,7 @@ impl Supervisor {
             whereabouts: Arc::default(),
             record: Record::new(boot_now()),
             clearance: Clearance::None,
+            verdict_files: Vec::new(),
         });
         self.carry_out(effects, ctx);
         if gives_back {
@@ -263,7 +265,9 @@ impl Supervisor {
             ),
             Effect::Upload { log_first } => {
                 let (task_expires, claimed_at) = (hand.claimed.expires, hand.claimed.claimed_at);
-                let message = UploadArtifacts { key, task_expires, claimed_at, log_first, credentials };
+                let verdict = hand.verdict_files.clone();
+                let message =
+                    UploadArtifacts { key, task_expires, claimed_at, log_first, verdict, credentials };
                 (run::Actor::Uploader, team.uploader.send(run, message))
             }
             Effect::Attest(ending) => {
@@ -298,7 +302,7 @@ impl Supervisor {
                 return None;
             }
             Effect::Verify => (run::Actor::CotVerifier, self.verify(hand, ctx)),
-            Effect::AbortVerify => (run::Actor::CotVerifier, team.abort_verification(&hand.key)),
+            Effect::AbortVerify => (run::Actor::CotVerifier, team.abort_verification(&hand.key, true)),
         };
         sent.is_err().then_some(actor)
     }

@@ -2,6 +2,7 @@
 //! log (artifacts.md 1 to 3). Keeps the digests of what was uploaded, to attest them afterwards.
 
 mod attest;
+mod verdict;
 
 use super::RunCredentials;
 use super::cot_verifier::VERIFICATION_LOG;
@@ -9,7 +10,7 @@ use crate::artifacts::api::Deployment;
 use crate::artifacts::upload::{
     Storage, UploadError, UploadPlan, UploadReport, create_link, expires, upload_all,
 };
-use crate::artifacts::walk::{ArtifactDir, Listing};
+use crate::artifacts::walk::{ArtifactDir, Listing, NoArtifactDir};
 use crate::config::{ArtifactStorage, Config};
 use crate::messages::traced::then;
 use crate::messages::upload::{AbortUpload, Attest, UploadArtifacts};
@@ -23,6 +24,7 @@ use scriptworker_core::ids::{ArtifactName, RunKey};
 use scriptworker_core::run::{self, Event, TaskStatus, UploadEnd};
 use scriptworker_core::time::UnixMillis;
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -71,6 +73,15 @@ impl Uploader {
     }
 }
 
+/// Why nothing is uploaded.
+#[derive(Debug, thiserror::Error)]
+enum CannotList {
+    #[error("restore what tells of the chain of trust: {0}")]
+    Verdict(#[source] io::Error),
+    #[error(transparent)]
+    Directory(#[from] NoArtifactDir),
+}
+
 /// How the artifacts of a run are uploaded.
 fn plan(
     config: &Config,
@@ -100,15 +111,19 @@ async fn upload(
     message: UploadArtifacts,
     abort: watch::Receiver<bool>,
 ) -> (UploadEnd, Option<Artifacts>) {
-    let UploadArtifacts { key, task_expires, claimed_at, log_first, .. } = message;
+    let UploadArtifacts { key, task_expires, claimed_at, log_first, verdict, .. } = message;
     let dir = config.artifact_dir.clone();
     // the script runs as the worker's own user
+    let run = key.clone();
     let listed = actix_rt::task::spawn_blocking(move || {
-        ArtifactDir::open(&dir, Uid::effective()).map(|dir| dir.list())
+        for file in &verdict {
+            verdict::restore(&run, file).map_err(CannotList::Verdict)?;
+        }
+        Ok(ArtifactDir::open(&dir, Uid::effective())?.list())
     });
     let listing: Listing = match listed.await {
         Ok(Ok(listing)) => listing,
-        Ok(Err(error)) => {
+        Ok(Err::<_, CannotList>(error)) => {
             tracing::error!(run = %key, %error, "the artifact directory cannot be listed");
             return (UploadEnd::Failed(TaskStatus::InternalError), None);
         }

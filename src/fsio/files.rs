@@ -5,7 +5,7 @@ use super::fault::{self, Operation, Purpose};
 use nix::fcntl::{FallocateFlags, OFlag, fallocate};
 use std::ffi::OsString;
 use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::{self, IoSlice, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -80,6 +80,11 @@ impl Write for WriteFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         fault::point(self.purpose, Operation::Write)?;
         self.file.write(bytes)
+    }
+
+    fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        fault::point(self.purpose, Operation::Write)?;
+        self.file.write_vectored(pieces)
     }
 
     fn flush(&mut self) -> io::Result<()> {

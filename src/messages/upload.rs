@@ -1,6 +1,7 @@
 //! Supervisor → Uploader.
 
 use crate::actors::RunCredentials;
+use crate::actors::cot_verifier::VerdictFile;
 use crate::messages::notice::Claimed;
 use scriptworker_core::ids::RunKey;
 use scriptworker_core::run::Ending;
@@ -18,6 +19,8 @@ pub struct UploadArtifacts {
     pub claimed_at: UnixMillis,
     /// Time is short: the log goes alone, before everything else.
     pub log_first: bool,
+    /// What tells of the chain of trust, as it was written before the script ran.
+    pub verdict: Vec<VerdictFile>,
     /// The run's credentials.
     pub credentials: Arc<RunCredentials>,
 }

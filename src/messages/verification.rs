@@ -14,7 +14,12 @@ pub struct Verify {
 
 /// End the verification early.
 #[derive(Debug)]
-pub struct AbortVerify;
+pub struct AbortVerify {
+    /// Of which run.
+    pub key: RunKey,
+    /// Whether its log is still to be written; the run may be over before that otherwise.
+    pub keep: bool,
+}
 
 /// Read the policy anew.
 #[derive(Debug)]

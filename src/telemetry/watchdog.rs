@@ -23,16 +23,20 @@ fn budget(meta: &MessageMeta) -> Option<Duration> {
         // as long as its limit allows, which the ScriptRunner's timer and the guardian hold
         "AwaitScript" => return None,
         "UploadArtifacts" | "Attest" | "UpdateKeyrings" | "updating keyrings" => 3600,
+        // the hour in which evidence may be gathered (`Budgets`), and as long again as judging and writing may take
+        "Verify" => 4500,
         "SendReport" | "Prepare" | "CleanUp" => 300,
-        "claimWork" | "reclaimTask" | "giving a run back" | "ClearScript" | "EndOrphan" => 120,
+        "ReloadPolicy" | "claimWork" | "reclaimTask" | "giving a run back" | "ClearScript" | "EndOrphan" => {
+            120
+        }
         _ => 10,
     };
     Some(Duration::from_secs(seconds))
 }
 
-/// Whether being late means that somebody hangs. An upload or a report may be late because of others.
+/// Whether being late means that somebody hangs. What is done over the network may be late because of others.
 fn is_ours_alone(message: &OpenMessage) -> bool {
-    !matches!(message.meta.message, "UploadArtifacts" | "Attest" | "SendReport")
+    !matches!(message.meta.message, "UploadArtifacts" | "Attest" | "SendReport" | "Verify")
 }
 
 /// Stops the watching when dropped.

@@ -285,6 +285,22 @@ fn a_worker_does_not_start_with_a_policy_or_a_task_type_that_cannot_be_used() {
 }
 
 #[test]
+fn a_script_does_not_change_what_tells_of_its_chain_of_trust() {
+    let chains = Chains::new(RuleSet::Current);
+    chains.site.start();
+    let release = chains.release(
+        "cd $artifacts/public/logs && echo verified by me > chain_of_trust.log && rm chain_of_trust.json && \
+         ln -s /etc/hostname chain_of_trust.json",
+        None,
+    );
+    let task = &release.signing;
+    assert_eq!(chains.site.outcome(task, 0), "completed completed", "{}", chains.site.log());
+    assert_eq!(chains.document(task)["taskId"], task.as_str());
+    assert!(chains.text(task, LOG).contains(": verified: signing "));
+    assert_eq!(chains.site.log().matches("has changed what tells of its chain of trust").count(), 2);
+}
+
+#[test]
 fn row_018_without_signatures_only_what_needs_no_trust_is_run() {
     let chains = Chains::new(RuleSet::Current).set("verify_cot_signature", false);
     chains.site.start();

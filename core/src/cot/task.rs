@@ -27,6 +27,12 @@ pub struct Definition(Arc<Parts>);
 #[derive(Debug, PartialEq)]
 struct Parts {
     whole: Map<String, Value>,
+    facts: Facts,
+}
+
+/// What every definition has.
+#[derive(Debug, PartialEq)]
+struct Facts {
     pool: TaskQueueId,
     group: TaskId,
     scopes: Vec<Scope>,
@@ -47,20 +53,16 @@ impl Definition {
         let Value::Object(whole) = value else {
             return Err(wrong(JsonPath::root(), "a map", Some(&value)));
         };
-        let parts = Parts {
-            pool: pool(&whole)?,
-            group: read(&whole, "taskGroupId", "a task id", |text| TaskId::parse(text).ok())?,
-            scopes: list(&whole, "scopes", "a list of scopes", |text| Scope::parse(text).ok())?,
-            dependencies: list(&whole, "dependencies", "a list of task ids", |text| {
-                TaskId::parse(text).ok()
-            })?,
-            created: read(&whole, "created", "a date", |text| UnixMillis::parse(text).ok())?,
-            whole,
-        };
-        if !parts.whole.get("payload").is_some_and(Value::is_object) {
-            return Err(wrong(JsonPath::root().key("payload"), "a map", parts.whole.get("payload")));
+        let facts = Facts::of(&whole)?;
+        Ok(Self(Arc::new(Parts { whole, facts })))
+    }
+
+    /// The pool and the members of a definition that is only looked at. It has to be one all the same.
+    pub(super) fn look(value: &Value) -> Result<(TaskQueueId, &Map<String, Value>), Finding> {
+        match value {
+            Value::Object(whole) => Ok((Facts::of(whole)?.pool, whole)),
+            _ => Err(wrong(JsonPath::root(), "a map", Some(value))),
         }
-        Ok(Self(Arc::new(parts)))
     }
 
     /// All of it.
@@ -75,27 +77,27 @@ impl Definition {
 
     /// The pool: `taskQueueId`, or `provisionerId/workerType`; both are the same where both are given.
     pub fn pool(&self) -> &TaskQueueId {
-        &self.0.pool
+        &self.0.facts.pool
     }
 
     /// `taskGroupId`: of most tasks the id of their decision task.
     pub fn group(&self) -> &TaskId {
-        &self.0.group
+        &self.0.facts.group
     }
 
     /// `scopes`.
     pub fn scopes(&self) -> &[Scope] {
-        &self.0.scopes
+        &self.0.facts.scopes
     }
 
     /// `dependencies`.
     pub fn dependencies(&self) -> &[TaskId] {
-        &self.0.dependencies
+        &self.0.facts.dependencies
     }
 
     /// `created`.
     pub fn created(&self) -> UnixMillis {
-        self.0.created
+        self.0.facts.created
     }
 
     /// `expires`, where it is a date.
@@ -142,7 +144,7 @@ impl Definition {
     /// The parent: `extra.parent`, or the decision task.
     pub fn parent(&self) -> Result<TaskId, Finding> {
         match self.at(&["extra", "parent"]) {
-            None | Some(Value::Null) => Ok(self.0.group.clone()),
+            None | Some(Value::Null) => Ok(self.0.facts.group.clone()),
             Some(Value::String(text)) if TaskId::parse(text).is_ok() => {
                 TaskId::parse(text).map_err(|error| Finding::new(Reason::Schema).because(error))
             }
@@ -154,6 +156,22 @@ impl Definition {
     pub fn is_action(&self) -> bool {
         self.env("ACTION_CALLBACK").is_some_and(|callback| !callback.is_empty())
             || self.at(&["extra", "action"]).is_some_and(|action| !action.is_null())
+    }
+}
+
+impl Facts {
+    fn of(whole: &Map<String, Value>) -> Result<Self, Finding> {
+        let facts = Self {
+            pool: pool(whole)?,
+            group: read(whole, "taskGroupId", "a task id", |text| TaskId::parse(text).ok())?,
+            scopes: list(whole, "scopes", "a list of scopes", |text| Scope::parse(text).ok())?,
+            dependencies: list(whole, "dependencies", "a list of task ids", |text| TaskId::parse(text).ok())?,
+            created: read(whole, "created", "a date", |text| UnixMillis::parse(text).ok())?,
+        };
+        if !whole.get("payload").is_some_and(Value::is_object) {
+            return Err(wrong(JsonPath::root().key("payload"), "a map", whole.get("payload")));
+        }
+        Ok(facts)
     }
 }
 

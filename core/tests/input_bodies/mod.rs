@@ -4,13 +4,16 @@
 //! A body panics when something is accepted that must not be, or when what was read is not what is written again.
 
 use scriptworker_core::client::{ArtifactUrlRule, ArtifactUrlRules};
+use scriptworker_core::cot::bundle;
 use scriptworker_core::cot::policy::{CURRENT, Policy};
 use scriptworker_core::cot::task::Definition;
+use scriptworker_core::digest::Digest;
 use scriptworker_core::json::{DocumentKind, JsonIndex, difference, read_strict};
 use scriptworker_core::source_url::{RepoUrl, SourceUrl};
 use scriptworker_core::upstream_path::UpstreamPath;
 use scriptworker_core::yaml;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use std::path::{Component, Path};
 use std::sync::OnceLock;
 
@@ -118,4 +121,24 @@ pub(crate) fn template_yaml(bytes: &[u8]) -> bool {
 
 fn stays_inside(path: &str) -> bool {
     Path::new(path).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+}
+
+/// What stands behind the head of a bundle: whatever is read of it is written as something that reads the same, and one
+/// byte of that changed is not read at all.
+pub(crate) fn bundle(content: &[u8]) -> bool {
+    let head = |content: &[u8]| {
+        let digest = Digest::Sha256(Sha256::digest(content).into()).digits();
+        [format!("scriptworker cot bundle 1\n{digest}\n").as_bytes(), content].concat()
+    };
+    let Ok((recorded, evidence)) = bundle::read(&head(content)) else { return false };
+    let mut written = bundle::write(&recorded, &evidence).unwrap();
+    let (again, same) = bundle::read(&written).unwrap();
+    assert_eq!(again, recorded);
+    assert!(same.iter().eq(evidence.iter()));
+    let middle = written.len() / 2;
+    if let Some(byte) = written.get_mut(middle) {
+        *byte ^= 1;
+    }
+    assert!(bundle::read(&written).is_err());
+    true
 }

@@ -4,6 +4,7 @@ use scriptworker_core::cot::judge::VerifiedTask;
 use scriptworker_core::cot::policy::PolicyId;
 use scriptworker_core::ids::RunKey;
 use scriptworker_core::run::Verdict;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What became of a verification.
@@ -15,6 +16,17 @@ pub struct Judged {
     pub clearance: Clearance,
     /// What is kept about it.
     pub summary: Summary,
+    /// The files that tell of it, to be uploaded as they were written here.
+    pub files: Vec<VerdictFile>,
+}
+
+/// A file of the artifact directory that is the worker's own: a script that runs later may not change what it says.
+#[derive(Debug, Clone)]
+pub struct VerdictFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it says.
+    pub content: Arc<[u8]>,
 }
 
 /// Whether a script may start. Only a verdict of the core makes one that says so.

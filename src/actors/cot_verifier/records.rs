@@ -1,7 +1,7 @@
 //! What stays of a verification: the log for people, the verdict as a document, the bundle, and, once everything is
 //! proven, the files for the script. Everything here blocks.
 
-use super::outcome::{Clearance, Judged, Summary};
+use super::outcome::{Clearance, Judged, Summary, VerdictFile};
 use super::verification::{Ended, NoVerdict, Verdicts};
 use crate::config::{BundlePlace, Config};
 use crate::cot::policies::LoadedPolicy;
@@ -75,34 +75,42 @@ fn judged(place: &Place, verdicts: &Verdicts, staging: Option<&Staging>) -> Judg
     if let Some((link, _, finding)) = report.findings().next() {
         summary.reason = Some((finding.reason.code(), link.to_string()));
     }
-    let kept = record(place, verdicts, report).and_then(|bundle| {
-        summary.bundle = bundle;
-        match (&verdicts.judgement, staging) {
-            (Judgement::Verified(task, _), Some(staging)) => staging
-                .hand_over(task)
-                .and_then(|()| staging.lay_out(report, &verdicts.evidence))
-                .map_err(at(&place.config.work_dir)),
-            _ => Ok(()),
-        }
-    });
+    let mut files = Vec::new();
+    let handed_over = match (&verdicts.judgement, staging) {
+        (Judgement::Verified(task, _), Some(staging)) => staging
+            .hand_over(task)
+            .and_then(|()| staging.lay_out(report, &verdicts.evidence))
+            .map_err(at(&place.config.work_dir)),
+        _ => Ok(()),
+    };
+    // only what can be used is called verified
+    let kept = handed_over.and_then(|()| record(place, verdicts, report, &mut files));
     match kept {
-        Ok(()) => Judged { verdict, clearance, summary },
+        Ok(bundle) => {
+            summary.bundle = bundle;
+            Judged { verdict, clearance, summary, files }
+        }
         Err(error) => {
             tracing::error!(run = %place.key, %error, "the verdict or its files could not be written");
             // a refusal stays one
             let verdict = if verdict == Verdict::Refused { verdict } else { Verdict::Failed };
-            Judged { verdict, clearance: Clearance::None, summary }
+            Judged { verdict, clearance: Clearance::None, summary, files }
         }
     }
 }
 
 /// The log, the document, and the bundle, whose digest is the answer.
-fn record(place: &Place, verdicts: &Verdicts, report: &Report) -> Result<Option<String>, RecordError> {
+fn record(
+    place: &Place,
+    verdicts: &Verdicts,
+    report: &Report,
+    files: &mut Vec<VerdictFile>,
+) -> Result<Option<String>, RecordError> {
     let words = words(place);
     let mut lines = words.verdict(report);
     tell(place, report.holds(), lines.first().map_or("", String::as_str));
-    log(place, &mut lines)?;
-    document(place, &words, Ok(report))?;
+    files.push(log(place, &mut lines)?);
+    files.push(document(place, &words, Ok(report))?);
     if place.config.verification.bundle == BundlePlace::Off {
         return Ok(None);
     }
@@ -117,9 +125,10 @@ fn record(place: &Place, verdicts: &Verdicts, report: &Report) -> Result<Option<
         by: concat!("scriptworker ", env!("CARGO_PKG_VERSION")).to_owned(),
     };
     let bytes = bundle::write(&recorded, &verdicts.evidence)?;
+    let digest = Digest::Sha256(Sha256::digest(&bytes).into()).digits();
     match place.config.verification.bundle {
         BundlePlace::Off => {}
-        BundlePlace::Artifact => write(&place.config.artifact_dir.join(BUNDLE), &bytes)?,
+        BundlePlace::Artifact => files.push(write(place.config.artifact_dir.join(BUNDLE), bytes)?),
         BundlePlace::Local => {
             let name = format!("{}-{}.bundle", place.key.task_id, place.key.run_id);
             let path = place.config.log_dir.join(BUNDLES).join(name);
@@ -128,21 +137,26 @@ fn record(place: &Place, verdicts: &Verdicts, report: &Report) -> Result<Option<
                 .map_err(|source| RecordError::File { path, source })?;
         }
     }
-    Ok(Some(Digest::Sha256(Sha256::digest(&bytes).into()).digits()))
+    Ok(Some(digest))
 }
 
 fn no_task(place: &Place, finding: &Finding) -> Judged {
     let words = words(place);
     let mut lines = vec![words.no_task(finding)];
     tell(place, false, lines.first().map_or("", String::as_str));
-    if let Err(error) = log(place, &mut lines).and_then(|()| document(place, &words, Err(finding))) {
-        tracing::error!(run = %place.key, %error, "the verdict could not be written");
+    let mut files = Vec::new();
+    for written in [log(place, &mut lines), document(place, &words, Err(finding))] {
+        match written {
+            Ok(file) => files.push(file),
+            Err(error) => tracing::error!(run = %place.key, %error, "the verdict could not be written"),
+        }
     }
     let reason = Some((finding.reason.code(), place.key.task_id.to_string()));
     Judged {
         verdict: Verdict::Refused,
         clearance: Clearance::None,
         summary: Summary { reason, ..Summary::default() },
+        files,
     }
 }
 
@@ -154,15 +168,21 @@ fn no_verdict(place: &Place, reason: &NoVerdict) -> Judged {
             tracing::warn!(run = %place.key, "no verdict on the chain of trust: {reason}");
         }
     }
-    let mut lines = vec![crate::telemetry::escaped(&format!("no verdict: {reason}"))];
-    if let Err(error) = log(place, &mut lines) {
-        tracing::error!(run = %place.key, %error, "the log of the verification could not be written");
+    if matches!(reason, NoVerdict::Abandoned) {
+        return failed(verdict);
     }
-    failed(verdict)
+    let mut lines = vec![crate::telemetry::escaped(&format!("no verdict: {reason}"))];
+    match log(place, &mut lines) {
+        Ok(file) => Judged { files: vec![file], ..failed(verdict) },
+        Err(error) => {
+            tracing::error!(run = %place.key, %error, "the log of the verification could not be written");
+            failed(verdict)
+        }
+    }
 }
 
 fn failed(verdict: Verdict) -> Judged {
-    Judged { verdict, clearance: Clearance::None, summary: Summary::default() }
+    Judged { verdict, clearance: Clearance::None, summary: Summary::default(), files: Vec::new() }
 }
 
 fn words(place: &Place) -> Words<'_> {
@@ -186,32 +206,39 @@ fn tell(place: &Place, verified: bool, line: &str) {
 }
 
 /// First the one line that matters, then the rest of the verdict, then how it came about.
-fn log(place: &Place, lines: &mut Vec<String>) -> Result<(), RecordError> {
+fn log(place: &Place, lines: &mut Vec<String>) -> Result<VerdictFile, RecordError> {
     if let Some(first) = lines.first_mut() {
         *first = format!("scriptworker {}: {first}", env!("CARGO_PKG_VERSION"));
     }
     lines.push("what was asked, and when it was known:".to_owned());
     lines.extend(place.progress.iter().map(|line| crate::telemetry::escaped(line)));
     lines.push(String::new());
-    write(&place.config.task_log_dir.join(LOG), lines.join("\n").as_bytes())
+    write(place.config.task_log_dir.join(LOG), lines.join("\n").into_bytes())
 }
 
-fn document(place: &Place, words: &Words<'_>, verdict: Result<&Report, &Finding>) -> Result<(), RecordError> {
+fn document(
+    place: &Place,
+    words: &Words<'_>,
+    verdict: Result<&Report, &Finding>,
+) -> Result<VerdictFile, RecordError> {
     let mut shown = words.document(verdict);
     if let Some(members) = shown.as_object_mut() {
         members.insert("runId".to_owned(), place.key.run_id.get().into());
         let by = concat!("scriptworker ", env!("CARGO_PKG_VERSION"));
         members.insert("judgedBy".to_owned(), by.into());
     }
-    write(&place.config.artifact_dir.join(DOCUMENT), format_json(&shown).as_bytes())
+    write(place.config.artifact_dir.join(DOCUMENT), format_json(&shown).into_bytes())
 }
 
 /// A file of the task's logs, or one that goes where they go.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), RecordError> {
-    let mut file = in_folder(path)
-        .and_then(|()| Purpose::TaskLog.create(path, 0o644))
-        .map_err(|source| RecordError::File { path: path.to_owned(), source })?;
-    file.write_all(bytes).map_err(at(path))
+fn write(path: PathBuf, content: Vec<u8>) -> Result<VerdictFile, RecordError> {
+    let written = in_folder(&path)
+        .and_then(|()| Purpose::TaskLog.create(&path, 0o644))
+        .and_then(|mut file| file.write_all(&content));
+    match written {
+        Ok(()) => Ok(VerdictFile { path, content: content.into() }),
+        Err(source) => Err(RecordError::File { path, source }),
+    }
 }
 
 fn in_folder(path: &Path) -> io::Result<()> {

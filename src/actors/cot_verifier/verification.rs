@@ -41,6 +41,17 @@ pub(super) struct Means {
     pub(super) auth: Auth,
 }
 
+/// Whether a verification is to end early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// It goes on.
+    No,
+    /// It ends, and its log says so.
+    Abort,
+    /// It ends, and writes nothing: its run may be over.
+    Abandon,
+}
+
 /// A verification that is to be made.
 pub(super) struct Verification {
     means: Means,
@@ -73,6 +84,8 @@ pub(super) struct Verdicts {
 pub(super) enum NoVerdict {
     #[error("the verification was ended early")]
     Aborted,
+    #[error("the verification was given up")]
+    Abandoned,
     #[error(transparent)]
     Policy(#[from] Unusable),
     #[error("no keyrings are in force; the worker's log says why")]
@@ -95,7 +108,7 @@ impl NoVerdict {
     /// What it means for the run.
     pub(super) fn verdict(&self) -> Verdict {
         match self {
-            Self::Aborted => Verdict::Aborted,
+            Self::Aborted | Self::Abandoned => Verdict::Aborted,
             Self::Task(SourceError::Api(_) | SourceError::Fetch(_)) => Verdict::Unavailable,
             Self::Gather(error) if error.is_unavailable() => Verdict::Unavailable,
             Self::Policy(_) | Self::NoKeyrings => Verdict::Unavailable,
@@ -115,7 +128,7 @@ impl Verification {
     }
 
     /// Makes it; `stop` ends it early. Whatever happens, the log says so, and nothing unverified stays behind.
-    pub(super) async fn run(self, mut stop: watch::Receiver<bool>) -> Judged {
+    pub(super) async fn run(self, stop: watch::Receiver<Stop>) -> Judged {
         let work_dir = self.means.config.work_dir.clone();
         let staged = actix_rt::task::spawn_blocking(move || Staging::below(&work_dir)).await;
         let staging = match staged.map_err(NoVerdict::Stopped).and_then(|made| made.map_err(NoVerdict::File))
@@ -131,7 +144,7 @@ impl Verification {
             Err(unusable) => Ended::NoVerdict(unusable.clone().into()),
             Ok(policy) => tokio::select! {
                 biased;
-                _ = stop.wait_for(|stop| *stop) => Ended::NoVerdict(NoVerdict::Aborted),
+                reason = stopped(stop) => Ended::NoVerdict(reason),
                 judged = self.judge(&sources, policy) => judged.unwrap_or_else(Ended::NoVerdict),
             },
         };
@@ -216,8 +229,19 @@ impl Verification {
         let kept = actix_rt::task::spawn_blocking(move || records::keep(&place, ended, staging)).await;
         kept.unwrap_or_else(|error| {
             tracing::error!(run = %key, %error, "keeping the verdict ended early");
-            Judged { verdict: Verdict::Failed, clearance: Clearance::None, summary: Summary::default() }
+            let (clearance, summary, files) = (Clearance::None, Summary::default(), Vec::new());
+            Judged { verdict: Verdict::Failed, clearance, summary, files }
         })
+    }
+}
+
+/// Waits until the verification is told to end. Without anybody who could say so it goes on.
+async fn stopped(mut stop: watch::Receiver<Stop>) -> NoVerdict {
+    let told = stop.wait_for(|stop| *stop != Stop::No).await.map(|told| *told);
+    match told {
+        Ok(Stop::Abandon) => NoVerdict::Abandoned,
+        Ok(Stop::Abort | Stop::No) => NoVerdict::Aborted,
+        Err(_) => std::future::pending().await,
     }
 }
 

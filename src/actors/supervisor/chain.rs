@@ -26,6 +26,7 @@ impl Supervisor {
     pub(super) fn judged(&mut self, key: &RunKey, judged: Judged, ctx: &mut Context<Self>) {
         if let Some(hand) = self.hand.as_mut().filter(|hand| hand.key == *key) {
             hand.clearance = judged.clearance;
+            hand.verdict_files = judged.files;
             hand.record.judged(hand.run.phase(), judged.verdict, judged.summary);
             self.feed(Event::Verdict(judged.verdict), ctx);
         }
@@ -33,8 +34,9 @@ impl Supervisor {
 }
 
 impl Team {
-    /// Ends a verification early; nothing is to be done when nobody verifies.
-    pub(super) fn abort_verification(&self, key: &RunKey) -> Result<(), Undelivered> {
-        self.verifier.as_ref().map_or(Ok(()), |verifier| verifier.send(Some(key), AbortVerify))
+    /// Ends a verification early, with or without a log of it; nothing is to be done when nobody verifies.
+    pub(super) fn abort_verification(&self, key: &RunKey, keep: bool) -> Result<(), Undelivered> {
+        let message = AbortVerify { key: key.clone(), keep };
+        self.verifier.as_ref().map_or(Ok(()), |verifier| verifier.send(Some(key), message))
     }
 }

@@ -41,6 +41,10 @@ impl Supervisor {
 
     pub(super) fn died(&mut self, actor: run::Actor, ctx: &mut Context<Self>) {
         tracing::error!(?actor, "an actor fell and was started again");
+        if let (run::Actor::CotVerifier, Some(hand), Some(team)) = (actor, &self.hand, &self.team) {
+            // one that was given up because it hangs may still come to an end, in the middle of another run
+            let _ = team.abort_verification(&hand.key, false);
+        }
         self.feed(Event::ActorDied(actor), ctx);
         if actor == run::Actor::Claimer {
             for _ in 0..self.returns.drop_all() {

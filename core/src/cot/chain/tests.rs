@@ -132,6 +132,14 @@ fn row_090_a_task_under_two_types_is_refused() {
     let entries = [("build", 2), ("docker-image", 2)];
     let world = World::new([(1, task(9, &[], &entries)), (2, task(9, &[], &[])), (9, task(9, &[], &[]))]);
     assert_eq!(world.reason(), Reason::TypeConflict);
+    // the parent is one, however it is called, and nothing else is
+    for (others_call_it, expected) in
+        [("decision", Ok(())), ("action", Ok(())), ("build", Err(Reason::TypeConflict))]
+    {
+        let world = World::new([(1, task(9, &[(others_call_it, 9)], &[])), (9, task(9, &[], &[]))]);
+        let found = world.grow().map(drop).map_err(|(_, finding)| finding.reason);
+        assert_eq!(found, expected, "{others_call_it}");
+    }
 }
 
 #[test]
@@ -181,6 +189,19 @@ fn row_093_depth_and_row_094_width_have_limits() {
     let mut tasks = vec![(9, task(9, &[], &[])), (1, task(9, &[], &wide))];
     tasks.extend((10..20).map(|at| (at, task(9, &[("build", at + 20), ("docker-image", at + 40)], &[]))));
     assert_eq!(World::new(tasks).reason(), Reason::Limit, "more than 20 links");
+
+    // subject, parent, and eighteen inputs: of two limits the exact number is fine
+    for (links, inputs, fine) in
+        [(20, 18, true), (19, 18, false), (18, 18, false), (20, 17, false), (20, 19, true)]
+    {
+        let upstream: Vec<_> = (10..28).map(|at| ("build", at)).collect();
+        let mut tasks = vec![(9, task(9, &[], &[])), (1, task(9, &[], &upstream))];
+        tasks.extend((10..28).map(|at| (at, task(9, &[], &[]))));
+        let mut world = World::new(tasks);
+        world.limits = ChainLimits { hops: 5, links, inputs };
+        let found = world.grow().map(drop).map_err(|(_, finding)| finding.reason);
+        assert_eq!(found, if fine { Ok(()) } else { Err(Reason::Limit) }, "{links}, {inputs}");
+    }
 }
 
 #[test]

@@ -15,13 +15,13 @@ const LEFT_OUT: Comparison<'_> = Comparison {
 
 /// The rule.
 pub(in crate::cot) fn check(signed: &Value, queue: &Definition) -> Result<(), Finding> {
-    let signed = Definition::from_value(signed.clone())
+    let (pool, signed) = Definition::look(signed)
         .map_err(|finding| Finding::new(Reason::TaskDefinition).at("task").because(finding))?;
-    if signed.pool() != queue.pool() {
+    if pool != *queue.pool() {
         let finding = Finding::new(Reason::TaskDefinition).at("task.taskQueueId");
-        return Err(finding.expected(queue.pool()).found(signed.pool()));
+        return Err(finding.expected(queue.pool()).found(pool));
     }
-    match LEFT_OUT.first_of_maps(queue.whole(), signed.whole()) {
+    match LEFT_OUT.first_of_maps(queue.whole(), signed) {
         None => Ok(()),
         Some(difference) => Err(Finding::new(Reason::TaskDefinition)
             .at(format!("task.{}", difference.path))

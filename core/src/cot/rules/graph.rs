@@ -34,11 +34,22 @@ pub(in crate::cot) struct Parent<'a> {
     pub(in crate::cot) group: &'a TaskId,
 }
 
-/// Members that may differ in any way.
-const FREE: [&str; 8] =
-    ["created", "deadline", "dependencies", "expires", "priority", "projectId", "schedulerId", "taskGroupId"];
-/// The pool, which is compared as a whole, however it is spelled.
-const POOL: [&str; 3] = ["provisionerId", "workerType", "taskQueueId"];
+/// Members that may differ in any way; and the pool, which is compared as a whole, however it is spelled.
+const FREE: [&[&str]; 11] = [
+    &["created"],
+    &["deadline"],
+    &["dependencies"],
+    &["expires"],
+    &["priority"],
+    &["projectId"],
+    &["schedulerId"],
+    &["taskGroupId"],
+    &["provisionerId"],
+    &["workerType"],
+    &["taskQueueId"],
+];
+/// Classic: how long an artifact is kept depends on when the task was made.
+const ARTIFACT_EXPIRY: &[&str] = &["payload", "artifacts", "*", "expires"];
 
 impl TaskGraph {
     /// Reads the document through.
@@ -111,35 +122,32 @@ pub fn graph_has(
 /// Compares a task with its entry.
 fn compare(
     rule_set: RuleSet,
-    entry: Map<String, Value>,
+    mut expected: Map<String, Value>,
     task: &Definition,
     parent: Parent<'_>,
 ) -> Result<(), Finding> {
-    dependencies(rule_set, &entry, task, parent)?;
-    group(&entry, task, parent)?;
-    pool(&entry, task)?;
-    let (mut expected, mut found) = (entry, task.whole().clone());
-    for key in FREE.iter().chain(&POOL) {
+    dependencies(rule_set, &expected, task, parent)?;
+    group(&expected, task, parent)?;
+    pool(&expected, task)?;
+    for key in FREE.iter().flat_map(|path| path.iter()) {
         expected.remove(*key);
-        found.remove(*key);
     }
+    let mut ignored = FREE.to_vec();
     // what the queue fills in means the same as nothing
-    for (key, default) in defaults() {
-        if !expected.contains_key(key) && found.get(key) == Some(&default) {
-            found.remove(key);
-        }
-    }
-    let mut expected = Value::Object(expected);
-    let mut found = Value::Object(found);
+    let defaults = defaults();
+    let means_nothing = |(path, default): &&Meaning| match path {
+        [key] => !expected.contains_key(*key) && task.whole().get(*key) == Some(default),
+        _ => false,
+    };
+    ignored.extend(defaults.iter().filter(means_nothing).map(|(path, _)| *path));
     match rule_set {
-        RuleSet::Current => dates::resolve(&mut expected, task.created())?,
-        RuleSet::Classic => {
-            forget_artifact_expiry(&mut expected);
-            forget_artifact_expiry(&mut found);
+        RuleSet::Current => {
+            expected.values_mut().try_for_each(|member| dates::resolve(member, task.created()))?;
         }
+        RuleSet::Classic => ignored.push(ARTIFACT_EXPIRY),
     }
-    let comparison = Comparison { ignored: &[], extra: ExtraMembers::Refused };
-    match comparison.first(&expected, &found) {
+    let comparison = Comparison { ignored: &ignored, extra: ExtraMembers::Refused };
+    match comparison.first_of_maps(&expected, task.whole()) {
         None => Ok(()),
         Some(difference) => {
             let nothing =
@@ -150,15 +158,18 @@ fn compare(
     }
 }
 
+/// A member, and what its absence means.
+type Meaning = (&'static [&'static str], Value);
+
 /// What the queue fills in where a definition says nothing (its `create-task-request` schema).
-fn defaults() -> [(&'static str, Value); 6] {
+fn defaults() -> [Meaning; 6] {
     [
-        ("requires", json!("all-completed")),
-        ("retries", json!(5)),
-        ("routes", json!([])),
-        ("scopes", json!([])),
-        ("tags", json!({})),
-        ("extra", json!({})),
+        (&["requires"], json!("all-completed")),
+        (&["retries"], json!(5)),
+        (&["routes"], json!([])),
+        (&["scopes"], json!([])),
+        (&["tags"], json!({})),
+        (&["extra"], json!({})),
     ]
 }
 
@@ -216,16 +227,5 @@ fn pool(entry: &Map<String, Value>, task: &Definition) -> Result<(), Finding> {
     match expected.find(|pool| pool != task.pool().as_str()) {
         None => Ok(()),
         Some(pool) => Err(mismatch(&pool)),
-    }
-}
-
-/// Classic: how long an artifact is kept depends on when the task was made.
-fn forget_artifact_expiry(task: &mut Value) {
-    if let Some(Value::Object(artifacts)) = task.pointer_mut("/payload/artifacts") {
-        for artifact in artifacts.values_mut() {
-            if let Value::Object(artifact) = artifact {
-                artifact.remove("expires");
-            }
-        }
     }
 }

@@ -121,6 +121,34 @@ fn row_086_and_row_087_fewer_dependencies_are_fine_and_others_are_not() {
     assert_eq!(check(entry(), evil), [Err(Reason::Dependencies), Err(Reason::Dependencies)]);
 }
 
+/// An action's graph: its parent is not the decision task of the group.
+#[test]
+fn a_parent_and_its_group_are_known_in_the_graph_of_either() {
+    const GROUP: &str = "Bpg6xKhKRU-pnkwylNQrMw";
+    let check = |dependency: &str, in_graph: Value, group: &str| {
+        let entry = with(entry(), "/taskGroupId", in_graph);
+        let task =
+            with(with(entry.clone(), "/taskGroupId", json!(group)), "/dependencies", json!([dependency]));
+        let graph = json!({OWN: {"task": entry}}).to_string().into_bytes();
+        let parent = Parent { id: &id(PARENT), group: &id(GROUP) };
+        let task = Definition::from_value(task).unwrap();
+        let graph = TaskGraph::read(graph.into()).unwrap();
+        graph.check(RuleSet::Current, &id(OWN), &task, parent).map_err(|finding| finding.reason)
+    };
+    for (dependency, in_graph, group, expected) in [
+        (OTHER, json!(GROUP), GROUP, Ok(())),
+        (PARENT, json!(GROUP), GROUP, Ok(())),
+        (GROUP, json!(GROUP), GROUP, Ok(())),
+        (OWN, json!(GROUP), GROUP, Err(Reason::Dependencies)),
+        (OTHER, json!(PARENT), GROUP, Err(Reason::GraphMismatch)),
+        (OTHER, json!(null), GROUP, Ok(())),
+        (OTHER, json!(null), PARENT, Ok(())),
+        (OTHER, json!(null), OTHER, Err(Reason::GraphMismatch)),
+    ] {
+        assert_eq!(check(dependency, in_graph.clone(), group), expected, "{dependency}, {in_graph}, {group}");
+    }
+}
+
 #[test]
 fn row_137_and_row_138_dates_and_priority_may_differ() {
     let mut again = entry();
