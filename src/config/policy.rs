@@ -100,7 +100,7 @@ impl Inspection {
         let policy = self.config().map(|config| &config.policy);
         let (place, found) = match policy.and_then(|policy| place(&policy.tables, path)) {
             Some(place) => (place, found.to_owned()),
-            None if OWN.iter().any(|key| *path == JsonPath::root().key(key)) => {
+            None if OWN.iter().any(|key| *path == JsonPath::root().key(*key)) => {
                 (path.to_string(), found.to_owned())
             }
             None => {
