@@ -60,6 +60,12 @@ mutants *arguments:
     target/mutants/venv/bin/python core/mutants/weave.py
     .ci/mutants full {{ arguments }}
 
+# The verdicts of the published Python worker, and of gpg on signatures, on the folders of tests/fixtures/cot.
+conform:
+    test -x target/bench-venv/bin/scriptworker || python3 -m venv target/bench-venv
+    target/bench-venv/bin/pip install --quiet scriptworker==63.6.1
+    target/bench-venv/bin/python tests/python/conform.py tests/fixtures/cot
+
 # The documentation, without warnings.
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace --locked

@@ -25,8 +25,6 @@ impl Site {
         let queue = EmbeddedQueue::start(Options::default()).unwrap();
         let releases = Releases::start(generation, dir.path()).unwrap();
         let mut config = releases.configuration();
-        // given on the command line here
-        config.remove("source_mirrors");
         let at = |name: &str| json!(dir.path().join(name));
         let entries = [
             ("taskcluster_root_url", json!(queue.root_url())),
@@ -48,7 +46,6 @@ impl Site {
     }
 
     fn verify(&self, release: &Release) -> (Option<i32>, Value) {
-        let (from, to) = self.releases.mirror();
         let output = Command::new(env!("CARGO_BIN_EXE_scriptworker"))
             .args([
                 "verify-cot",
@@ -58,7 +55,7 @@ impl Site {
                 "--verify-sigs",
                 "--json",
             ])
-            .args(["--no-check-task", "--cleanup", "--mirror", &format!("{from}={to}"), "--config"])
+            .args(["--no-check-task", "--cleanup", "--config"])
             .arg(self.dir.path().join("scriptworker.json"))
             .env_clear()
             .env("TMPDIR", self.dir.path())

@@ -9,7 +9,7 @@
 //! | module | what it does |
 //! |---|---|
 //! | `site` | a release, and the queue that serves it |
-//! | `tools` | our verifier, the Python verifier, curl, sha256sum, openssl |
+//! | `tools` | our verifier, the Python verifier, curl, openssl |
 //! | `scenarios` | what is measured, and the bars |
 //! | `graph` | a task graph of the size of real ones |
 //! | `report`, `figures` | tables and raw numbers, shared with the other benchmarks |

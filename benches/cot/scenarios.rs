@@ -44,7 +44,7 @@ pub fn all(quick: bool) -> Vec<Scenario> {
 }
 
 fn builds(builds: usize) -> Scenario {
-    const BARE: &str = "the slower of `curl` and `sha256sum` of the same bytes";
+    const BARE: &str = "the slower of `curl` and `openssl dgst -sha256` of the same bytes";
     Scenario {
         name: "builds",
         figures: vec![figure(
@@ -68,14 +68,14 @@ fn builds(builds: usize) -> Scenario {
             Box::new(move |tools| Values {
                 ours: vec![tools.verify(&site, &[]).seconds],
                 python: vec![tools.python(&site, None)],
-                bare: vec![tools.curl_or_sha256sum(&site)],
+                bare: vec![tools.curl_or_hash(&site)],
             })
         }),
     }
 }
 
 fn gigabyte(size: u64) -> Scenario {
-    const BARE: &str = "the slower of `curl` and `sha256sum` of the same bytes";
+    const BARE: &str = "the slower of `curl` and `openssl dgst -sha256` of the same bytes";
     Scenario {
         name: "gigabyte",
         figures: vec![
@@ -100,7 +100,7 @@ fn gigabyte(size: u64) -> Scenario {
             let site = Site::start(&tools.dir.join("gigabyte"), &wanted);
             Box::new(move |tools| {
                 let took = tools.verify(&site, &[]);
-                let bare = tools.curl_or_sha256sum(&site);
+                let bare = tools.curl_or_hash(&site);
                 Values {
                     ours: vec![took.seconds, took.seconds, took.most / 1e6],
                     python: vec![tools.python(&site, None), tools.python(&site, Some(MIB)), f64::NAN],

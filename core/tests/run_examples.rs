@@ -230,3 +230,20 @@ fn an_actor_is_known_by_its_name() {
     }
     assert_eq!(Actor::from_name("scriptrunner"), None);
 }
+
+#[test]
+fn a_directory_that_cannot_be_wiped_is_tried_again_unless_the_worker_leaves() {
+    let events = [
+        Event::Prepared(true),
+        ended(TaskStatus::Success),
+        Event::Uploaded(UploadEnd::Confirmed),
+        Event::Reported(ReportEnd::Accepted),
+    ];
+    let (cleaning, _) = play(PLAIN, &events);
+    let (_, effects) = cleaning.clone().on(START, Event::Cleaned(false));
+    assert_eq!(effects, [Effect::CleanUpLater]);
+    let (leaving, _) = cleaning.on(START, Event::ShutdownAsked);
+    let (run, effects) = leaving.on(START, Event::Cleaned(false));
+    assert!(matches!(effects.as_slice(), [Effect::Finish(Outcome { clean: false, .. })]), "{effects:?}");
+    assert!(run.is_done());
+}

@@ -17,6 +17,7 @@ import io
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,7 @@ import urllib.parse
 
 import scriptworker.context
 import scriptworker.cot.verify as verify
+import scriptworker.task
 import scriptworker.utils
 from scriptworker.config import apply_product_config
 from scriptworker.constants import DEFAULT_CONFIG
@@ -31,6 +33,8 @@ from scriptworker.context import Context
 from scriptworker.exceptions import CoTError, DownloadError
 from scriptworker.utils import load_json_or_yaml
 
+# How long the Python verifier may take for one chain, in seconds: it takes a fraction of one.
+LIMIT = 30
 PUSHLOG = "https://pushlog.invalid/{repo}/{revision}"
 
 
@@ -58,6 +62,8 @@ class Folder:
         if need["kind"] in ("document", "artifact"):
             # the Python worker asks for the newest run, and for everything in the same way
             return ("artifact", need["run"]["taskId"], need["name"])
+        if need["kind"] == "git-hub":
+            return ("git-hub", need["repository"], *(str(value) for value in need["what"].values()))
         return tuple(str(value) for value in need.values())
 
     def bytes(self, *key):
@@ -100,6 +106,44 @@ class Queue:
         return {"artifacts": [{"name": name} for name in self.folder.names(task_id)]}
 
 
+def github_of(folder):
+    """The class that stands for a repository on GitHub."""
+
+    class Repository:
+        def __init__(self, _, owner, name):
+            self.name = f"{owner}/{name}"
+
+        def known(self, *what):
+            return json.loads(folder.bytes("git-hub", self.name, *what))
+
+        async def get_definition(self):
+            return self.known("repository")
+
+        async def get_file_contents(self, path, ref=None):
+            url = f"https://github.com/{self.name}"
+            return folder.bytes("tree-file", url, str(ref), path).decode("utf-8")
+
+        async def get_commit(self, revision):
+            return self.known("commit", revision)
+
+        async def get_pull_request(self, number):
+            return self.known("pull", str(number))
+
+        async def get_release(self, tag):
+            return self.known("release", tag)
+
+        async def get_tag_hash(self, tag):
+            (found,) = [known for known in self.known("tags") if known["name"] == tag]
+            return found["commit"]["sha"]
+
+        async def has_commit_landed_on_repository(self, _, revision):
+            if len(revision) != 40:
+                revision = await self.get_tag_hash(revision)
+            return folder.bytes("git-hub", self.name, "branch-commits", revision).strip() != b""
+
+    return Repository
+
+
 async def at_once(*_, **__):
     """In the place of pauses between attempts."""
 
@@ -137,6 +181,8 @@ def answered_by(folder):
         (verify, "load_json_or_yaml_from_url", load),
         (scriptworker.context, "load_json_or_yaml_from_url", load),
         (scriptworker.utils.asyncio, "sleep", at_once),
+        (verify, "GitHubRepository", github_of(folder)),
+        (scriptworker.task, "GitHubRepository", github_of(folder)),
     ]
     before = [(module, name, getattr(module, name)) for module, name, _ in changes]
     try:
@@ -174,8 +220,14 @@ async def judge(root, folder, directory):
     await verify.verify_chain_of_trust(chain, check_task=case["attested"])
 
 
+def out_of_time(*_):
+    raise TimeoutError(f"no verdict within {LIMIT} s")
+
+
 def verdict(root, name):
     """`verified`, `refused` or `error`, and the last line of what was said."""
+    signal.signal(signal.SIGALRM, out_of_time)
+    signal.alarm(LIMIT)
     try:
         folder = Folder(root, name)
         with tempfile.TemporaryDirectory() as directory, answered_by(folder):
@@ -186,13 +238,16 @@ def verdict(root, name):
     # any other end of the verifier ends the task, too
     except Exception as error:  # noqa: BLE001
         return "error", f"{type(error).__name__}: {error}"
+    finally:
+        signal.alarm(0)
     return "verified", ""
 
 
 def expressible(case):
-    """Whether a configuration of the Python worker can say the same: its keys have no windows of validity."""
-    lists = case.get("config", {}).get("ed25519_public_keys", {}).values()
-    return "policy" not in case and all(isinstance(key, str) for keys in lists for key in keys)
+    """Whether a configuration of the Python worker can say the same: its keys have no windows, its trees no branches."""
+    config = case.get("config", {})
+    keys = [key for keys in config.get("ed25519_public_keys", {}).values() for key in keys]
+    return "policy" not in case and all(isinstance(key, str) for key in keys) and '"branches"' not in json.dumps(config)
 
 
 def gpg(root):

@@ -70,6 +70,7 @@ fn nothing_connects_to_the_deployment() {
         .set("verify_cot_signature", true)
         .set("sign_chain_of_trust", true)
         .set("cot_product", "firefox")
+        .set("cot_job_type", "signing")
         .set("project_configuration_url", forbidden.url.clone())
         .set("pushlog_url", forbidden.url.clone())
         .set("github_oauth_token", "real-github-token")

@@ -166,7 +166,8 @@ impl Release {
         let body = format_json(&json!({
             "artifacts": artifacts, "chainOfTrustVersion": 1,
             "environment": self.environments.get(name).cloned().unwrap_or_else(|| json!({})), "runId": 0,
-            "task": self.tasks[name], "taskId": name, "workerGroup": "past", "workerId": "past", "workerType": "x",
+            "task": self.tasks[name], "taskId": name, "workerGroup": "past", "workerId": "past",
+            "workerType": self.tasks[name]["workerType"],
         }));
         let given = match self.damage {
             Some((damaged, damage)) if damaged == name => damage(body.clone()),

@@ -150,6 +150,18 @@ fn a_broken_chain_stops_the_task_before_its_script() {
         }
         let honest = chains.release("true", None);
         assert_eq!(chains.site.outcome(&honest.signing, 0), "completed completed");
+        // the runs before it are over, and written down
+        let ledger = chains.site.read("log/runs.jsonl");
+        for (line, tampering) in ledger.lines().zip(Tampering::of(generation)) {
+            let line: Value = serde_json::from_str(line).unwrap();
+            let verdict = &line["run"]["verdict"];
+            let reason = tampering.reason(generation).code();
+            assert_eq!(
+                (&verdict["verdict"], &verdict["reason"]),
+                (&"refused".into(), &reason.into()),
+                "{line}"
+            );
+        }
     }
 }
 

@@ -25,6 +25,9 @@ pub struct Attested {
     pub worker_group: WorkerGroup,
     /// The same.
     pub worker_id: WorkerId,
+    /// Its pool's name without the provisioner, where the worker says it: scriptworkers do, docker-worker and
+    /// generic-worker do not (chain-of-trust.md 1.1).
+    pub worker_type: Option<String>,
     /// The definition that it ran.
     pub task: Value,
     /// What the worker says about the place where it ran.
@@ -62,6 +65,7 @@ impl Attested {
             task_id: text(&members, "taskId", |text| TaskId::parse(text).ok())?,
             worker_group: text(&members, "workerGroup", |text| WorkerGroup::parse(text).ok())?,
             worker_id: text(&members, "workerId", |text| WorkerId::parse(text).ok())?,
+            worker_type: worker_type(members.get("workerType"))?,
             run_id: run_id
                 .and_then(Value::as_u64)
                 .and_then(|number| RunId::new(number).ok())
@@ -131,6 +135,14 @@ fn text<T>(
     value.and_then(Value::as_str).and_then(parse).ok_or_else(|| wrong(key, "an identifier", value))
 }
 
+fn worker_type(value: Option<&Value>) -> Result<Option<String>, Finding> {
+    match value {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        other => Err(wrong("workerType", "a text", other)),
+    }
+}
+
 fn wrong(place: &str, expected: &str, found: Option<&Value>) -> Finding {
     let found = found.map_or_else(|| "nothing of the kind".to_owned(), Value::to_string);
     Finding::new(Reason::Schema).at(place).expected(expected).found(found)
@@ -158,6 +170,23 @@ mod tests {
     fn row_053_and_row_150_unknown_members_are_fine() {
         let attested = parse(&body()).unwrap();
         assert_eq!((attested.run_id.get(), attested.names().count()), (0, 4));
+    }
+
+    #[test]
+    fn row_058_the_worker_type_may_be_said() {
+        let of = |value: Option<Value>| {
+            let mut changed = body();
+            match value {
+                Some(value) => changed["workerType"] = value,
+                None => drop(changed.as_object_mut().unwrap().remove("workerType")),
+            }
+            parse(&changed).map(|attested| attested.worker_type)
+        };
+        assert_eq!(of(None), Ok(None));
+        assert_eq!(of(Some(json!("b-linux"))), Ok(Some("b-linux".to_owned())));
+        for odd in [json!(1), json!(null), json!(["b-linux"])] {
+            assert_eq!(of(Some(odd)), Err(Reason::Schema));
+        }
     }
 
     #[test]

@@ -128,6 +128,19 @@ pub(super) fn all<T>(steps: impl IntoIterator<Item = Step<T>>) -> Step<Vec<T>> {
     worst.map_or(Ok(good), Err)
 }
 
+/// A check on two things, both of which have to be there.
+pub(super) fn both<A, B>(
+    a: &Step<A>,
+    b: &Step<B>,
+    check: impl Fn(&A, &B) -> Result<(), Finding>,
+) -> Step<()> {
+    match (a, b) {
+        (Ok(a), Ok(b)) => Ok(check(a, b)?),
+        (Err(Stop::Waiting), _) | (_, Err(Stop::Waiting)) => Err(Stop::Waiting),
+        _ => Err(Stop::Void),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::reason::Reason;
@@ -135,6 +148,30 @@ mod tests {
 
     fn broken(reason: Reason) -> Stop {
         Finding::new(reason).into()
+    }
+
+    #[test]
+    fn of_two_both_have_to_be_there_and_to_fit() {
+        let fits = |a: &u8, b: &u8| if a == b { Ok(()) } else { Err(Finding::new(Reason::RunId)) };
+        let (void, waiting) = (Err(Stop::Void), Err(Stop::Waiting));
+        let told = Err(broken(Reason::Hash));
+        for (a, b, expected) in [
+            (Ok(1), Ok(1), Ok(())),
+            (Ok(1), Ok(2), Err(broken(Reason::RunId))),
+            (Ok(1), waiting.clone(), Err(Stop::Waiting)),
+            (waiting.clone(), Ok(1), Err(Stop::Waiting)),
+            (waiting.clone(), waiting.clone(), Err(Stop::Waiting)),
+            (waiting.clone(), void.clone(), Err(Stop::Waiting)),
+            (told.clone(), waiting, Err(Stop::Waiting)),
+            (Ok(1), void.clone(), Err(Stop::Void)),
+            (void.clone(), Ok(1), Err(Stop::Void)),
+            (void.clone(), void, Err(Stop::Void)),
+            // told by its own rule
+            (told.clone(), Ok(1), Err(Stop::Void)),
+            (Ok(1), told, Err(Stop::Void)),
+        ] {
+            assert_eq!(both(&a, &b, fits), expected, "{a:?} and {b:?}");
+        }
     }
 
     #[test]

@@ -321,7 +321,7 @@ fn of_two_entries_the_revocation_wins_and_else_the_fitting_window() {
 }
 
 #[test]
-fn mistakes_in_the_lists_are_found_at_start() {
+fn row_016_and_row_017_mistakes_in_the_lists_are_found_at_start() {
     let mut wrong = lists();
     wrong.shared.clear();
     wrong.lists.insert("empty".to_owned(), Vec::new());

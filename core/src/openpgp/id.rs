@@ -157,7 +157,9 @@ mod tests {
     #[test]
     fn nothing_else_is_a_name() {
         let long = "A".repeat(1_000_000);
-        for wrong in ["", "0x89ABCDEF01234567", "89AB CDEF", "ÄÄ", "A", "89ABCDEF012345678", long.as_str()]
+        let (sign, signs) = ("+9ABCDEF01234567", "+A".repeat(20));
+        for wrong in
+            ["", "0x89ABCDEF01234567", "89AB CDEF", "ÄÄ", "A", "89ABCDEF012345678", sign, &signs, &long]
         {
             assert!(wrong.parse::<Fingerprint>().is_err(), "{wrong:.20}");
             assert!(wrong.parse::<KeyId>().is_err(), "{wrong:.20}");

@@ -306,6 +306,23 @@ mod tests {
     }
 
     #[test]
+    fn who_serves_takes_work_and_who_was_stopped_gives_it_back() {
+        for (lives, serves, gives_back) in [
+            (&[][..], true, false),
+            (&[Life::Drain], false, false),
+            (&[Life::Terminate], false, true),
+            (&[Life::Drain, Life::Terminate], false, true),
+            (&[Life::Terminate, Life::Terminate], false, true),
+            (&[Life::Terminate, Life::ClaimingEnded], false, true),
+        ] {
+            let (life, _) = after(lives);
+            assert_eq!((life.serves(), life.gives_back()), (serves, gives_back), "{lives:?}");
+        }
+        let (stopping, _) = after(&[Life::RunBegan, Life::Terminate]);
+        assert_eq!(stopping.on(NOW.plus(117_999), Life::Tick).1, [], "not yet");
+    }
+
+    #[test]
     fn a_drain_turns_into_a_stop_on_sigterm() {
         let (_, effects) = after(&[Life::RunBegan, Life::Drain, Life::Terminate]);
         assert!(effects.contains(&LifeEffect::AskRunToStop));

@@ -81,10 +81,10 @@ impl VcsRules {
     /// ends, perhaps with `.git` behind it: the expressions in use would take `/mozilla/glean-git-evil` for
     /// `/mozilla/glean` (cot-attacks.md row 122).
     pub fn trusted_path(&self, url: &SourceUrl) -> Result<String, Untrusted> {
-        let on_host = || self.0.iter().filter(|rule| rule.hosts.iter().any(|host| host == url.host()));
-        if on_host().next().is_none() {
+        if !self.has_host(url.host()) {
             return Err(Untrusted::Host);
         }
+        let on_host = || self.0.iter().filter(|rule| rule.has_host(url.host()));
         let fitting = || on_host().filter(|rule| rule.schemes.contains(&url.scheme()));
         if fitting().next().is_none() {
             return Err(Untrusted::Scheme);
@@ -96,6 +96,11 @@ impl VcsRules {
             (found.start() == 0 && ends_name(rest)).then(|| found.as_str().to_owned())
         };
         fitting().find_map(|rule| rule.paths.iter().find_map(find)).ok_or(Untrusted::Path)
+    }
+
+    /// Whether any rule has the host, for whatever scheme and path.
+    pub fn has_host(&self, host: &str) -> bool {
+        self.0.iter().any(|rule| rule.has_host(host))
     }
 
     /// Whether some address leads to a trusted repository of exactly this path.
@@ -111,6 +116,12 @@ impl VcsRules {
     /// Whether any of the rules is about private repositories.
     pub fn require_secret(&self) -> bool {
         self.0.iter().any(|rule| rule.require_secret)
+    }
+}
+
+impl Compiled {
+    fn has_host(&self, host: &str) -> bool {
+        self.hosts.iter().any(|known| known == host)
     }
 }
 

@@ -68,6 +68,10 @@ impl Supervisor {
     pub(super) fn note(&self, outcome: Outcome) {
         // a worker that has left noted it then
         let (Some(hand), Some(_)) = (&self.hand, &self.leave) else { return };
+        if self.crew.config.trial.is_some() {
+            // what a queue in the process gave is no run of a deployment's
+            return;
+        }
         let Record { since, mut phases, script, verdict } = hand.record.clone();
         phases.add(hand.run.phase(), since.until(boot_now()));
         let Outcome { status, resolution, clean } = outcome;

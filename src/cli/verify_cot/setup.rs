@@ -98,7 +98,7 @@ impl Setup {
                 github_app: Some(
                     text("github_app_name").map_or_else(|| built_in("github_app_name"), str::to_owned),
                 ),
-                mirrors: options.mirror.clone(),
+                mirrors: mirrors(options, config),
             },
         })
     }
@@ -138,6 +138,12 @@ pub(in crate::cli) fn hops(inspection: Option<&Inspection>, rules: RuleSet) -> u
         RuleSet::Classic => CLASSIC_HOPS,
         RuleSet::Current => configured.and_then(|hops| usize::try_from(hops).ok()).unwrap_or(20),
     }
+}
+
+/// Those of the command line go first, then those of the configuration.
+fn mirrors(options: &Options, config: Option<&Config>) -> Vec<(String, String)> {
+    let configured = config.map(|config| config.verification.mirrors.as_slice()).unwrap_or_default();
+    options.mirror.iter().chain(configured).cloned().collect()
 }
 
 /// The built-in text of a key.

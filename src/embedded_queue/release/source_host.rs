@@ -85,6 +85,7 @@ async fn run(known: Arc<Mutex<Known>>, listener: TcpListener, ready: mpsc::Sende
     let data = web::Data::from(known);
     let server = HttpServer::new(move || App::new().app_data(data.clone()).default_service(web::to(serve)))
         .workers(1)
+        .tcp_nodelay(true)
         .disable_signals()
         .listen(listener);
     let server = match server {

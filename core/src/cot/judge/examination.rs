@@ -4,7 +4,7 @@ use super::artifacts::{attested_document, upstream};
 use super::{Case, VerifiedArtifact};
 use crate::cot::chain::{self, Chain, ChainRules, Link};
 use crate::cot::evidence::Answer;
-use crate::cot::examine::{Pass, Step, Stop};
+use crate::cot::examine::{Pass, Step, Stop, both};
 use crate::cot::finding::{Finding, LinkName, Rule};
 use crate::cot::implementation::Implementation;
 use crate::cot::need::Need;
@@ -166,7 +166,7 @@ impl<'a> Examination<'a> {
         // told once, here: whatever rests on it is not judged
         let body = body.map_err(Stop::told);
         let implementation = implementation.map_err(Stop::told);
-        let identity = both(&run, &body, |run, signed| identity::check(&signed.body, run));
+        let identity = both(&run, &body, |run, signed| identity::check(&signed.body, run, &link.task));
         let fits = self.pass.record(&link.name, Rule::Identity, identity.map(|()| None));
         let signed = body.clone().and_then(|signed| Ok(definition::check(&signed.body.task, &link.task)?));
         let same = self.pass.record(&link.name, Rule::Definition, signed.map(|()| None));
@@ -249,22 +249,24 @@ impl<'a> Examination<'a> {
         if !self.pass.record(&link.name, Rule::ParentPool, pool.map_err(Stop::from)) {
             return;
         }
-        // nothing is asked for on behalf of a parent whose own attestation is refused
-        let refused = self.is_attested(link)
-            && matches!(self.body(&link.name.task_id), Err(Stop::Void | Stop::Broken(_)));
         match case.policy.rules {
-            RuleSet::Current if refused => {
-                self.pass.record(&link.name, Rule::Tree, Err(Stop::Void));
-            }
             RuleSet::Classic => {
                 let step = command::decision(case.product, &link.task).map(|()| None);
                 self.pass.record(&link.name, Rule::Command, step.map_err(Stop::from));
             }
             RuleSet::Current => {
-                let step = self.rebuilt(link);
+                let step = self.vouched(link).and_then(|()| self.rebuilt(link));
                 self.pass.record(&link.name, Rule::Tree, step);
             }
         }
+    }
+
+    /// Nothing is asked for on behalf of a link before its own attestation holds, if it has to have one.
+    fn vouched(&self, link: &Link) -> Step<()> {
+        if self.is_attested(link) {
+            self.body(&link.name.task_id)?;
+        }
+        Ok(())
     }
 
     /// The parent task, made again from its tree.
@@ -273,6 +275,7 @@ impl<'a> Examination<'a> {
             let finding = Finding::new(Reason::Orphan).at("taskGroupId").found(link.task.group());
             return Err(finding.because("the decision task that it goes back to is not in the chain").into());
         };
+        self.vouched(decision)?;
         let parents = Parents { parent: link, decision, product: self.case.product };
         let documents = |of: &Link, name: &str, kind: DocumentKind| {
             Ok(attested_document(self, &of.name.task_id, name, kind)?.1)
@@ -347,15 +350,14 @@ impl<'a> Examination<'a> {
         let Some(subject) = links.first() else { return };
         for link in links {
             let is_subject = link.name.task_id == subject.name.task_id;
-            let given = if is_subject { self.given(&places, subject) } else { Ok(()) };
-            let step = given.and_then(|()| {
+            let given = if is_subject { self.given(&places, subject) } else { Ok(None) };
+            let step = given.and_then(|note| {
                 if privileged {
-                    landed::check(self.pass, case.policy, case.product, &link.task)
-                } else {
-                    Ok(())
+                    landed::check(self.pass, case.policy, case.product, &link.task)?;
                 }
+                Ok(note)
             });
-            self.pass.record(&link.name, Rule::Scopes, step.map(|()| None));
+            self.pass.record(&link.name, Rule::Scopes, step);
         }
         if case.policy.rules == RuleSet::Classic && !links.iter().any(|link| link.role == Role::Decision) {
             let finding = Finding::new(Reason::Orphan).expected("at least one decision task in the chain");
@@ -364,7 +366,7 @@ impl<'a> Examination<'a> {
     }
 
     /// The restricted scopes of the subject, by its tree and branch.
-    fn given(&self, places: &Places, subject: &Link) -> Step<()> {
+    fn given(&self, places: &Places, subject: &Link) -> Step<Option<String>> {
         let tree = places.of(subject).and_then(|place| place.as_ref().ok()).map(String::as_str);
         let decision = self.chain.link(subject.task.group()).unwrap_or(subject);
         let branch = decision.task.source_env(&self.case.product.env_prefix).branch();
@@ -376,13 +378,4 @@ impl<'a> Examination<'a> {
 fn past(task: &Definition, now: UnixMillis) -> Option<String> {
     let expires = task.expires().filter(|expires| *expires < now)?;
     Some(format!("it expired at {expires}"))
-}
-
-/// A check on two things, both of which have to be there.
-fn both<A, B>(a: &Step<A>, b: &Step<B>, check: impl Fn(&A, &B) -> Result<(), Finding>) -> Step<()> {
-    match (a, b) {
-        (Ok(a), Ok(b)) => Ok(check(a, b)?),
-        (Err(Stop::Waiting), _) | (_, Err(Stop::Waiting)) => Err(Stop::Waiting),
-        _ => Err(Stop::Void),
-    }
 }

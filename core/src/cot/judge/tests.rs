@@ -185,6 +185,7 @@ fn row_054_to_row_058_an_attestation_is_about_its_own_run() {
         ("runId", json!(1), Reason::RunId),
         ("workerId", json!("w-2"), Reason::Worker),
         ("workerGroup", json!("us-east1"), Reason::Worker),
+        ("workerType", json!("b-win"), Reason::Worker),
     ] {
         let mut world = World::new();
         world.bodies.get_mut(BUILD).unwrap()[key] = value;

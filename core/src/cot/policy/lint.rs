@@ -1,6 +1,7 @@
 //! What fits the schema of a policy and still cannot be meant.
 
 use super::document::{IMPLEMENTATIONS, Policy};
+use super::pools::PoolPattern;
 use super::product::{PrebuiltImages, Product, ProductType};
 use crate::cot::keys::{Form, Implementation};
 use crate::ed25519::PrivateKey;
@@ -53,6 +54,7 @@ impl Policy {
         let mut lints = Vec::new();
         self.lint_keys(own, &mut lints);
         self.lint_pools(&mut lints);
+        self.lint_d2g(&mut lints);
         for feature in &self.forbidden_features {
             let path = JsonPath::root().key("forbidden_features");
             self.lint_task_types(&path, &feature.except_task_types, &mut lints);
@@ -96,6 +98,17 @@ impl Policy {
                 let path = JsonPath::root().key("pools").index(at);
                 lints.push(warning(path, format!("{pattern} never counts: {before} stands before it")));
             }
+        }
+    }
+
+    /// Row 114: what a task of generic-worker may have written itself counts in every pool. No more than a note, as the
+    /// built-in policy knows no pools.
+    fn lint_d2g(&self, lints: &mut Vec<Lint>) {
+        let Ok(every) = PoolPattern::parse("*/*") else { return };
+        for (at, _) in self.d2g_pools.iter().enumerate().filter(|(_, pattern)| pattern.covers(&every)) {
+            let path = JsonPath::root().key("d2g_pools").index(at);
+            let text = "every pool of generic-worker counts as one that runs tasks written for docker-worker";
+            lints.push(note(path, text));
         }
     }
 

@@ -183,11 +183,6 @@ impl Product {
         self.restricted.iter().filter(|restricted| scope.touches(&restricted.scope))
     }
 
-    /// The trees that give the scopes of a level; none for a level that is not defined.
-    pub fn trees_of(&self, level: &str) -> &[Tree] {
-        self.trees.get(level).map(Vec::as_slice).unwrap_or_default()
-    }
-
     /// Whether decision and action tasks may run in a pool (row 97).
     pub fn is_decision_pool(&self, pool: &TaskQueueId) -> bool {
         self.decision_pools.iter().any(|pattern| pattern.matches(pool))

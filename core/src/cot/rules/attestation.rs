@@ -119,3 +119,6 @@ fn absent(pass: &Pass<'_>, accepted: &[Form], run: &CompletedRun) -> Step<Findin
     }
     Ok(Finding::new(Reason::MissingSignature).because("the queue has no attestation of this run"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -132,6 +132,16 @@ mod tests {
     #[test]
     fn a_decision_task_makes_task_graphs() {
         assert_eq!(run(decision, command(SHELL)), Ok(()));
+        for (word, expected) in [
+            ("\"decision\"", Ok(())),
+            ("\"deci\\sion\"", Ok(())),
+            ("deci\\sion", Ok(())),
+            ("deci'si'on", Ok(())),
+            ("'deci\\sion'", Err(Reason::Command)),
+            ("\"decision'", Err(Reason::Command)),
+        ] {
+            assert_eq!(run(decision, command(&format!("./mach taskgraph {word}"))), expected, "{word}");
+        }
     }
 
     #[test]

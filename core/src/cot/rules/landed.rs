@@ -120,8 +120,7 @@ fn landed(
         Answer::Present(page) => page.iter().all(u8::is_ascii_whitespace),
         Answer::Absent | Answer::Stored(_) => true,
         Answer::Forbidden { problem } => return Err(Finding::not_gone_to(problem).at(place).into()),
-        // a page this long tells of many branches
-        Answer::TooLarge { .. } => false,
+        Answer::TooLarge { limit } => return Err(Finding::too_large(*limit).at(place).found(need).into()),
     };
     if blank {
         return Err(Finding::new(Reason::NotLanded).at(place).found(need).into());

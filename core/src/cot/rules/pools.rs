@@ -7,8 +7,10 @@ use crate::cot::task::Definition;
 
 /// A parent task ran in a pool for decision tasks; where restricted scopes are asked for, in none of level 1.
 pub(in crate::cot) fn parent(product: &Product, task: &Definition, privileged: bool) -> Result<(), Finding> {
-    among(&product.decision_pools, task)?;
-    if privileged && product.level_1_pools.iter().any(|pattern| pattern.matches(task.pool())) {
+    if !product.is_decision_pool(task.pool()) {
+        return Err(elsewhere(&product.decision_pools, task));
+    }
+    if privileged && product.is_level_1_pool(task.pool()) {
         return Err(Finding::new(Reason::Level).at("taskQueueId").found(task.pool()));
     }
     Ok(())
@@ -16,14 +18,14 @@ pub(in crate::cot) fn parent(product: &Product, task: &Definition, privileged: b
 
 /// A docker-image task ran in a pool for such.
 pub(in crate::cot) fn image(product: &Product, task: &Definition) -> Result<(), Finding> {
-    among(&product.image_pools, task)
-}
-
-fn among(pools: &[PoolPattern], task: &Definition) -> Result<(), Finding> {
-    if pools.iter().any(|pattern| pattern.matches(task.pool())) {
+    if product.is_image_pool(task.pool()) {
         return Ok(());
     }
+    Err(elsewhere(&product.image_pools, task))
+}
+
+fn elsewhere(pools: &[PoolPattern], task: &Definition) -> Finding {
     let names: Vec<_> = pools.iter().map(PoolPattern::as_str).collect();
     let finding = Finding::new(Reason::Pool).at("taskQueueId");
-    Err(finding.expected(format!("one of {}", names.join(", "))).found(task.pool()))
+    finding.expected(format!("one of {}", names.join(", "))).found(task.pool())
 }

@@ -2,7 +2,7 @@
 //! cot-attacks.md 125 to 129).
 
 use crate::cot::finding::Finding;
-use crate::cot::policy::{Product, ProductType, RestrictedScope, Switches, Tree};
+use crate::cot::policy::{Product, ProductType, Switches, Tree};
 use crate::cot::reason::Reason;
 use crate::cot::task::Definition;
 use crate::scope::Scope;
@@ -26,24 +26,14 @@ pub(in crate::cot) fn asked<'a>(
     let mut levels = Vec::new();
     let mut vague = Vec::new();
     for scope in task.scopes() {
-        let fitting = product.restricted.iter().filter(|restricted| restricted.scope.satisfies(scope));
-        levels.extend(fitting.map(|restricted| (scope, restricted.level.as_str())));
-        let is_role = scope.as_str().starts_with("assume:") && !is_parent && !switches.allow_assumed_roles;
-        if is_role || (scope.as_str().ends_with('*') && could_satisfy(scope, &product.restricted)) {
+        let touched: Vec<_> = product.restricted_by(scope).collect();
+        let is_role = scope.assumes_role() && !is_parent && !switches.allow_assumed_roles;
+        if is_role || (scope.as_str().ends_with('*') && !touched.is_empty()) {
             vague.push(scope);
         }
+        levels.extend(touched.into_iter().map(|restricted| (scope, restricted.level.as_str())));
     }
     Asked { levels, vague }
-}
-
-/// Whether a scope with a star gives any restricted one.
-fn could_satisfy(scope: &Scope, restricted: &[RestrictedScope]) -> bool {
-    let prefix = scope.as_str().strip_suffix('*').unwrap_or(scope.as_str());
-    restricted.iter().any(|restricted| {
-        let pattern = restricted.scope.as_str();
-        let pattern = pattern.strip_suffix('*').unwrap_or(pattern);
-        pattern.starts_with(prefix) || prefix.starts_with(pattern)
-    })
 }
 
 impl Asked<'_> {
@@ -52,20 +42,22 @@ impl Asked<'_> {
         !self.levels.is_empty() || !self.vague.is_empty()
     }
 
-    /// That the tree gives them.
+    /// That the tree gives them; with a note when that rests on a branch. Which branch was pushed to, nobody tells but the
+    /// decision task: its template is rendered with what it says, and Mercurial trees have no branches here (row 129).
     pub(in crate::cot) fn given_by(
         &self,
         product: &Product,
         switches: &Switches,
         tree: Option<&str>,
         branch: Option<&str>,
-    ) -> Result<(), Finding> {
+    ) -> Result<Option<String>, Finding> {
         if let Some(scope) = self.vague.first() {
             let finding = Finding::new(Reason::Scope).at("scopes").found(scope);
             return Err(
                 finding.expected("scopes that stand for themselves, as this one may give restricted ones")
             );
         }
+        let mut note = None;
         for (scope, level) in &self.levels {
             let finding =
                 || Finding::new(Reason::Scope).at("scopes").because(format!("{scope} is of level {level}"));
@@ -84,8 +76,11 @@ impl Asked<'_> {
                     .expected("a tree whose branches the policy names")
                     .found(&fitting.path));
             }
+            if let (Some(_), Some(branch)) = (&fitting.branches, branch) {
+                note = Some(format!("the branch {branch:?} is what the decision task says"));
+            }
         }
-        Ok(())
+        Ok(note)
     }
 }
 
@@ -135,7 +130,12 @@ mod tests {
         let task = Definition::from_value(task).unwrap();
         let asked = asked(product, &switches, &task, is_parent);
         let given = asked.given_by(product, &switches, tree, branch);
-        given.map(|()| asked.privileged()).map_err(|finding| finding.reason)
+        if let Ok(note) = &given {
+            let rests = scopes.contains(&"project:git");
+            let said = |branch| format!("the branch {branch:?} is what the decision task says");
+            assert_eq!(*note, branch.filter(|_| rests).map(said));
+        }
+        given.map(|_| asked.privileged()).map_err(|finding| finding.reason)
     }
 
     fn check(
@@ -156,6 +156,8 @@ mod tests {
             &["project:releng:signing:cert:dep-signing"],
             &["queue:x*"],
             &["project:releng:signing:cert:release-signing2"],
+            &["project:releng:signing:cert:release-signing2*"],
+            &["project:assume:x", "assume"],
         ] {
             assert_eq!(check(scopes, None, None, false), Ok(false), "{scopes:?}");
         }
@@ -196,19 +198,30 @@ mod tests {
 
     #[test]
     fn row_127_a_role_may_give_anything() {
-        for scope in ["assume:repo:hg.mozilla.org/x:branch:default", "assume:hook-id:a/b", "assume:*"] {
+        let harmless = Switches { allow_assumed_roles: true, ..Switches::USUAL };
+        for scope in [
+            "assume:repo:hg.mozilla.org/x:branch:default",
+            "assume:hook-id:a/b",
+            "assume:*",
+            "assume*",
+            "ass*",
+            "a*",
+        ] {
             assert_eq!(check(&[scope], Some("/r"), None, false), Err(Reason::Scope), "{scope}");
+            assert_eq!(check(&[scope], None, None, true), Ok(false), "a parent's own {scope}");
+            assert_eq!(check_by(harmless.clone(), &[scope], None, None, false), Ok(false), "{scope}");
         }
-        assert_eq!(
-            check(&["assume:repo:hg.mozilla.org/x:branch:default"], None, None, true),
-            Ok(false),
-            "a parent's own"
-        );
+        for is_parent in [true, false] {
+            assert_eq!(check(&["*"], Some("/r"), None, is_parent), Err(Reason::Scope), "{is_parent}");
+            let given = check_by(harmless.clone(), &["*"], Some("/r"), None, is_parent);
+            assert_eq!(given, Err(Reason::Scope), "everything is no role");
+        }
     }
 
     #[test]
     fn row_129_a_level_may_name_branches() {
         assert_eq!(check(&["project:git"], Some("/g"), Some("main"), false), Ok(true));
+        assert_eq!(check(&[RELEASE], Some("/r"), Some("main"), false), Ok(true));
         assert_eq!(check(&["project:git"], Some("/g"), Some("evil"), false), Err(Reason::Scope));
         assert_eq!(check(&["project:git"], Some("/g"), None, false), Err(Reason::Scope));
         let strict = Switches { require_branches: true, ..Switches::USUAL };

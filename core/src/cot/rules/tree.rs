@@ -30,6 +30,8 @@ use serde_json::{Map, Value};
 use std::sync::Arc;
 
 const TEMPLATE: &str = ".taskcluster.yml";
+const HG: &str = "hg.mozilla.org";
+const GITHUB: &str = "github.com";
 
 /// A parent task, and the decision task that it goes back to; often the same.
 pub(in crate::cot) struct Parents<'a> {
@@ -51,7 +53,19 @@ impl<'a> Parents<'a> {
         let text = self.source().repository().ok_or_else(|| {
             Finding::new(Reason::SourceMismatch).at(&variable).expected("a repository").found("nothing")
         })?;
-        RepoUrl::parse(text).map_err(|error| of_url(&error).at(&variable))
+        let repository = RepoUrl::parse(text).map_err(|error| of_url(&error).at(&variable))?;
+        if self.is_asked(&repository) {
+            return Ok(repository);
+        }
+        let finding = Finding::new(Reason::Host).at(&variable).found(&repository);
+        Err(finding.expected(format!("{HG}, {GITHUB}, or a host of a trusted tree")))
+    }
+
+    /// Whether anything is asked of a repository's host on behalf of a task: the two of chain-of-trust.md 6.3, and those
+    /// of the policy.
+    fn is_asked(&self, repository: &RepoUrl) -> bool {
+        let host = repository.url().host();
+        [HG, GITHUB].contains(&host) || self.product.trusted.has_host(host)
     }
 
     /// The revision in full; only releases are known by their tag (cot-attacks.md 106).

@@ -1,10 +1,11 @@
 //! Rows 54 to 63: whose attestation it is, and of which run.
 
 use crate::folders::{Attack, Benign, Plan};
-use crate::release::{BUILD, DECISION, IMAGE};
+use crate::release::{ARTIFACT, BUILD, DECISION, IMAGE};
 use crate::world::{ATTESTATION, SIGNATURE, World, artifact, completed, document, id, present};
 use scriptworker_core::cot::need::Need;
 use scriptworker_core::cot::reason::Reason;
+use scriptworker_core::ids::{RunId, RunKey};
 use serde_json::{Value, json};
 
 const RELEASE: &str = "release_current_pass";
@@ -14,6 +15,7 @@ pub(super) fn add(plan: &mut Plan) {
     plan.attacks(RELEASE, World::release, RUNS);
     plan.benign(World::release, BENIGN);
     plan.attacks("row_060_failed_by_policy_pass", failed_by_policy, FAILED);
+    plan.attacks("row_056_run_again_pass", run_again, AGAIN);
 }
 
 const IDENTITY: &[Attack] = &[
@@ -160,16 +162,9 @@ const RUNS: &[Attack] = &[
         "The build was run again; the attestation of its first run is served for the second.",
         |world| {
             world.runs.insert(BUILD, json!([completed(0), completed(1)]));
-            let second = |need: Need| match need {
-                Need::Document { mut run, name, class } => {
-                    run.run_id = scriptworker_core::ids::RunId::new(1).unwrap();
-                    Need::Document { run, name, class }
-                }
-                other => other,
-            };
             for name in [ATTESTATION, SIGNATURE] {
                 let first = world.bytes(&document(BUILD, name)).unwrap();
-                world.answers.insert(second(document(BUILD, name)), present(first));
+                world.answers.insert(of_second_run(document(BUILD, name)), present(first));
             }
         },
         &[(BUILD, Reason::RunId)],
@@ -240,8 +235,50 @@ const RUNS: &[Attack] = &[
         78,
         "without_end",
         "The build's artifact did not end.",
-        |world| world.silence(artifact(BUILD, crate::release::ARTIFACT)),
+        |world| world.silence(artifact(BUILD, ARTIFACT)),
         &[],
+    ),
+];
+
+/// The build was run again; what its newest run made and attested is what counts.
+fn run_again() -> World {
+    let mut world = World::release();
+    run_build_again(&mut world);
+    world
+}
+
+fn run_build_again(world: &mut World) {
+    world.change_body(BUILD, |body| body["runId"] = json!(1));
+    world.runs.insert(BUILD, json!([completed(0), completed(1)]));
+}
+
+/// The same question about the second run.
+fn of_second_run(need: Need) -> Need {
+    let second = |mut run: RunKey| {
+        run.run_id = RunId::new(1).unwrap();
+        run
+    };
+    match need {
+        Need::Document { run, name, class } => Need::Document { run: second(run), name, class },
+        Need::Artifact { run, name, sha512 } => Need::Artifact { run: second(run), name, sha512 },
+        other => other,
+    }
+}
+
+const AGAIN: &[Attack] = &[
+    (
+        56,
+        "artifact_of_the_first_run",
+        "The attestation is one of the second run, and the artifact one of the first.",
+        |world| world.damage(&of_second_run(artifact(BUILD, ARTIFACT)), |_| Some(b"the first".to_vec())),
+        &[(BUILD, Reason::Hash)],
+    ),
+    (
+        56,
+        "attestation_of_the_first_run",
+        "The build was run again after its attestation was read.",
+        |world| world.change_body(BUILD, |body| body["runId"] = json!(0)),
+        &[(BUILD, Reason::RunId)],
     ),
 ];
 
@@ -265,6 +302,13 @@ const FAILED: &[Attack] = &[(
 )];
 
 const BENIGN: &[Benign] = &[
+    (
+        56,
+        "run_again",
+        "The build was run again, and all that is looked at is of its newest run.",
+        run_build_again,
+        None,
+    ),
     (60, "failed_by_policy", "The build failed, and the policy takes such.", allow_failed, None),
     (
         61,

@@ -2,7 +2,7 @@
 
 use super::super::{Case, Judgement, Need, RuleReport, judge, needs};
 use super::refused_with;
-use super::world::{ARTIFACT, BUILD, DECISION, IMAGE, NOW, SIGNING, World, id, key};
+use super::world::{ARTIFACT, BUILD, DECISION, IMAGE, NOW, REPOSITORY, SIGNING, World, id, key};
 use crate::cot::chain::{ChainLimits, Subject};
 use crate::cot::evidence::Evidence;
 use crate::cot::finding::Rule;
@@ -39,6 +39,61 @@ fn the_tree_of_a_parent_whose_attestation_is_refused_proves_nothing() {
     let mut world = World::new();
     world.signers.insert(DECISION, key(9));
     assert!(not_judged(&world, DECISION).contains(&Rule::Tree));
+}
+
+/// Whether a source tree is asked about.
+fn is_of_a_tree(need: &Need) -> bool {
+    matches!(need, Need::TreeFile { .. } | Need::Pushlog { .. } | Need::GitHub { .. })
+}
+
+#[test]
+fn a_tree_is_asked_for_once_the_attestation_of_its_parent_holds() {
+    let mut world = World::new();
+    let mut rounds = Vec::new();
+    world.judge_after(|evidence, needs| {
+        let of_decision = |need: &Need| matches!(need, Need::Document { run, name, .. } if run.task_id.as_str() == DECISION && name.as_str() == "public/chain-of-trust.json.sig");
+        let attested = evidence.iter().any(|(need, _)| of_decision(need));
+        rounds.push((attested, needs.iter().any(is_of_a_tree)));
+    });
+    assert_eq!(rounds.iter().filter(|(_, tree)| *tree).collect::<Vec<_>>(), [&(true, true)], "{rounds:?}");
+    world.signers.insert(DECISION, key(9));
+    assert!(!asked(&world).iter().any(is_of_a_tree));
+}
+
+#[test]
+fn a_parent_that_has_no_attestation_yet_is_made_again_from_its_tree() {
+    let mut world = World::new();
+    let judgement = judged_as(&world, DECISION, "decision", false);
+    assert!(matches!(judgement, Judgement::Verified(..)), "{judgement:#?}");
+    world.template.clear();
+    let Judgement::Refused(report) = judged_as(&world, DECISION, "decision", false) else {
+        panic!("verified")
+    };
+    assert!(report.findings().any(|(_, rule, _)| rule == Rule::Tree));
+}
+
+#[test]
+fn nothing_is_asked_of_a_host_that_is_not_trusted() {
+    let rules =
+        |host: &str| json!([{"schemes": ["https"], "netlocs": [host], "path_regexes": ["^(?P<path>/x)$"]}]);
+    for (repository, trusted, expected) in [
+        ("https://evil.example/mozilla-central", "hg.mozilla.org", false),
+        ("https://169.254.169.254/latest", "hg.mozilla.org", false),
+        ("https://hg.mozilla.org.evil.example/mozilla-central", "hg.mozilla.org", false),
+        ("https://hg.example/mozilla-central", "hg.example", true),
+        ("https://github.com/mozilla/x", "hg.mozilla.org", true),
+        (REPOSITORY, "hg.example", true),
+    ] {
+        let mut world = World::new();
+        world.policy["products"]["firefox"]["trusted_vcs_rules"] = rules(trusted);
+        let env = &mut world.tasks.get_mut(DECISION).unwrap()["payload"]["env"];
+        env["GECKO_HEAD_REPOSITORY"] = json!(repository);
+        world.attest();
+        let of_it = |need: &Need| matches!(need, Need::TreeFile { repository: of, .. } | Need::Pushlog { repository: of, .. } if of == repository);
+        assert_eq!(asked(&world).iter().any(of_it), expected, "{repository}");
+        let hosts = world.refusals().contains(&(DECISION.to_owned(), Reason::Host));
+        assert!(expected || hosts, "{repository}: {:?}", world.refusals());
+    }
 }
 
 #[test]
@@ -173,12 +228,12 @@ fn a_pattern_gives_what_fits_it_and_nothing_reserved() {
 }
 
 /// The verdict on another task of the world, which has run already.
-fn judged_as(world: &World, task: &str, task_type: &str) -> Judgement {
+fn judged_as(world: &World, task: &str, task_type: &str, attested: bool) -> Judgement {
     let policy = Policy::from_value(world.policy.clone()).unwrap();
     let definition = Definition::from_value(world.tasks[task].clone()).unwrap();
     let case = Case {
         subject: &Subject { id: id(task), task_type: task_type.to_owned(), task: definition },
-        attested: true,
+        attested,
         policy: &policy,
         product: policy.product("firefox").unwrap(),
         keys: &Keys { openpgp: &world.keyrings, ed25519: &policy.keys, check: true },
@@ -204,9 +259,9 @@ fn judged_as(world: &World, task: &str, task_type: &str) -> Judgement {
 fn a_classic_chain_has_a_decision_task() {
     let mut world = World::classic();
     world.policy["task_types"]["action"] = json!("action");
-    let judgement = judged_as(&world, DECISION, "decision");
+    let judgement = judged_as(&world, DECISION, "decision", true);
     assert!(matches!(judgement, Judgement::Verified(..)), "{judgement:#?}");
-    let Judgement::Refused(report) = judged_as(&world, DECISION, "action") else { panic!("verified") };
+    let Judgement::Refused(report) = judged_as(&world, DECISION, "action", true) else { panic!("verified") };
     let reasons: Vec<_> = report.findings().map(|(_, rule, finding)| (rule, finding.reason)).collect();
     assert!(reasons.contains(&(Rule::Chain, Reason::Orphan)), "{reasons:?}");
 }

@@ -213,7 +213,8 @@ impl World {
             };
             let body = json!({
                 "artifacts": artifacts, "chainOfTrustVersion": 1, "environment": environment, "runId": 0,
-                "task": self.tasks[name], "taskId": name, "workerGroup": "us-west1", "workerId": "w-1", "workerType": "x",
+                "task": self.tasks[name], "taskId": name, "workerGroup": "us-west1", "workerId": "w-1",
+                "workerType": self.tasks[name]["workerType"],
             });
             self.bodies.insert(name, body);
         }

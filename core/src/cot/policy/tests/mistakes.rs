@@ -141,7 +141,7 @@ fn row_104_yaml_has_one_meaning() {
 }
 
 #[test]
-fn the_lint_finds_what_cannot_be_meant() {
+fn row_016_row_017_and_row_128_the_lint_finds_what_cannot_be_meant() {
     const KEY: &str = "KO3FX9JnNga/XViTRBiUMHYnji9Fu3s332sU2lXjSwE=";
     let firefox = |key| ["products", "firefox", key];
     for (path, value, expected) in [
@@ -224,6 +224,19 @@ fn the_lint_finds_what_cannot_be_meant() {
     ] {
         let found = lints(changed(path, Some(value)));
         assert!(found.iter().any(|lint| lint == expected), "{expected} is not in {found:#?}");
+    }
+    // row 114
+    let all = |pool: &str| {
+        let found = lints(changed(&["d2g_pools"], Some(json!(["gecko-3/*", pool]))));
+        let text = "every pool of generic-worker counts as one that runs tasks written for docker-worker";
+        let noted: Vec<_> = found.into_iter().filter(|lint| lint.contains("d2g_pools")).collect();
+        (noted == [format!("note: d2g_pools[1]: {text}")], noted.is_empty())
+    };
+    for pool in ["*/*", "*"] {
+        assert_eq!(all(pool), (true, false), "{pool}");
+    }
+    for pool in ["*/b-linux", "gecko-1/*", "*-d2g"] {
+        assert_eq!(all(pool), (false, true), "{pool}");
     }
     // row 17: a secret where a public key belongs
     let key = current().keys.lists["scriptworker"][0].key.to_string();

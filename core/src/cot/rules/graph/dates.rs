@@ -65,6 +65,7 @@ mod tests {
     fn row_140_a_relative_date_is_counted_from_the_creation() {
         for (text, date) in [
             ("1 day", "2026-02-01T23:00:00.500Z"),
+            ("30 seconds", "2026-01-31T23:00:30.500Z"),
             ("90min", "2026-02-01T00:30:00.500Z"),
             ("1 mo", "2026-03-02T23:00:00.500Z"),
             ("1 year", "2027-01-31T23:00:00.500Z"),
