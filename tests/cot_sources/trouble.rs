@@ -101,10 +101,14 @@ fn row_132_limits_of_rates_outages_and_names_that_are_unknown_are_no_verdicts() 
 
 #[test]
 fn a_host_that_says_how_long_to_wait_is_waited_for() {
-    let reset = chrono::Utc::now().timestamp() + 3;
-    for header in
-        ["retry-after: 2".to_owned(), format!("x-ratelimit-remaining: 0\r\nx-ratelimit-reset: {reset}")]
-    {
+    for reset in [None, Some(3)] {
+        let header = match reset {
+            None => "retry-after: 2".to_owned(),
+            Some(seconds) => {
+                let reset = chrono::Utc::now().timestamp() + seconds;
+                format!("x-ratelimit-remaining: 0\r\nx-ratelimit-reset: {reset}")
+            }
+        };
         let host = in_turn(vec![answer(429, &format!("{header}\r\n"), "later"), answer(200, "", "a: b")]);
         run(async {
             let place = place("https://tc.example", HttpConfig::default(), settings(&host.url()));
