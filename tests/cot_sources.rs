@@ -26,6 +26,7 @@ use scriptworker_core::cot::evidence::{Answer, Evidence};
 use scriptworker_core::cot::need::Need;
 use scriptworker_core::ids::{ArtifactName, RunId, RunKey, TaskId};
 use scriptworker_core::json::DocumentKind;
+use scriptworker_core::retry::Backoff;
 use server::{After, Seen, Server, Stream};
 use std::io;
 use std::path::PathBuf;
@@ -55,6 +56,7 @@ pub(crate) fn place(root: &str, config: HttpConfig, settings: SourceSettings) ->
     let staging = Staging::below(dir.path()).unwrap();
     let root = RootUrl::parse(root).unwrap();
     let sources = Sources::new(client(config), &root, Auth::Anonymous, settings, staging);
+    let sources = sources.with_backoff(Backoff::API);
     Place { dir, sources }
 }
 

@@ -177,6 +177,53 @@ fn whoever_tampers_is_told_by_the_exact_reason() {
 }
 
 #[test]
+fn a_verdict_is_shown_whatever_becomes_of_what_was_to_be_kept() {
+    for (tampering, exit, word) in [(Tampering::Nothing, 1, "verified"), (Tampering::Artifact, 3, "refused")]
+    {
+        let site = Site::of(&tampered(tampering));
+        let nowhere = site.path("nowhere/file");
+        let nowhere = nowhere.to_str().unwrap();
+        let output = site.verify(&["--bundle", nowhere, "--graph", nowhere]);
+        assert_eq!(code(&output), exit, "{}", text(&output.stderr));
+        assert!(text(&output.stdout).starts_with(word), "{}", text(&output.stdout));
+        let stderr = text(&output.stderr);
+        let problems = stderr.lines().filter(|line| line.contains("nowhere/file"));
+        assert_eq!(problems.count(), 2, "{stderr}");
+    }
+}
+
+#[test]
+fn there_is_progress_without_asking_for_it() {
+    let output = Site::of(&tampered(Tampering::Nothing)).verify(&["--json"]);
+    let stderr = text(&output.stderr);
+    assert!(stderr.lines().any(|line| line.ends_with(" answers, 0 open")), "{stderr}");
+    assert_eq!(verdict(&output)["verified"], true, "and nothing of it in the verdict");
+}
+
+#[test]
+fn a_program_that_was_replaced_while_it_runs_still_judges() {
+    let site = Site::of(&tampered(Tampering::Nothing));
+    let old = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let program = old.path().join("scriptworker");
+    let built = env!("CARGO_BIN_EXE_scriptworker");
+    if std::fs::hard_link(built, &program).is_err() {
+        std::fs::copy(built, &program).unwrap();
+    }
+    let mirror = format!("https://hg.mozilla.org={}/hg", site.host.url());
+    let output = std::process::Command::new("/bin/sh")
+        .args(["-c", "exec 3<\"$1\"; /bin/rm \"$1\"; shift; exec /proc/self/fd/3 \"$@\"", "sh"])
+        .arg(&program)
+        .args(["verify-cot", SIGNING, "--task-type", "signing", "--cot-product", "firefox", "--verify-sigs"])
+        .args(["--cleanup", "--mirror", &mirror, "--config"])
+        .arg(&site.config)
+        .env_clear()
+        .output()
+        .unwrap();
+    assert_eq!(code(&output), 0, "{}{}", text(&output.stdout), text(&output.stderr));
+    assert!(!program.exists());
+}
+
+#[test]
 fn trouble_outside_is_no_verdict() {
     let site = Site::of(&tampered(Tampering::Nothing));
     for (beginning, status, body) in [

@@ -3,7 +3,7 @@
 //! What only this version cannot do yet, credentials that are still to be filled in, and key files that are not there,
 //! are notes: the file is right, so the check passes; `run` refuses to start with it all the same.
 
-use crate::config::{self, Config, ConfigProblem, DEFAULT_FILE, Environment, Inspection};
+use crate::config::{self, BundlePlace, Config, ConfigProblem, DEFAULT_FILE, Environment, Inspection};
 use crate::cot::policies::{self, PolicyFault, PolicyLoadError};
 use crate::signing::{Attester, CannotSign};
 use scriptworker_core::cot::policy::{Lint, LintLevel};
@@ -98,7 +98,18 @@ fn policy(inspection: &Inspection, config: &Config) -> (Vec<ConfigProblem>, Vec<
             let doubtful = loaded.lints.iter().filter(|lint| lint.level != LintLevel::Note);
             let finding =
                 |lint: &Lint| inspection.unusable_policy(&lint.path, "tables that can be meant", &lint.text);
-            (Vec::new(), doubtful.map(finding).collect())
+            let mut warnings: Vec<_> = doubtful.map(finding).collect();
+            if config.verification.bundle == BundlePlace::Artifact && loaded.product.trusted.require_secret()
+            {
+                let expected =
+                    "off or local: the artifact is public, and repositories of the product are not";
+                warnings.push(inspection.unusable_policy(
+                    &JsonPath::root().key("cot_bundle"),
+                    expected,
+                    "\"artifact\"",
+                ));
+            }
+            (Vec::new(), warnings)
         }
         Err(PolicyLoadError(faults)) => {
             // that a worker which verifies needs a product is a rule of the configuration
@@ -126,6 +137,10 @@ fn policy_finding(inspection: &Inspection, fault: &PolicyFault) -> ConfigProblem
         PolicyFault::Product { known, found } => {
             let expected = format!("one of the policy's products ({})", known.join(", "));
             inspection.unusable_policy(&whole().key("cot_product"), &expected, &format!("{found:?}"))
+        }
+        PolicyFault::TaskType { known, found, .. } => {
+            let expected = format!("one of the policy's task types ({})", known.join(", "));
+            inspection.unusable_policy(&whole().key("cot_job_type"), &expected, &format!("{found:?}"))
         }
         PolicyFault::NoProduct
         | PolicyFault::Policy { .. }

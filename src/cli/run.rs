@@ -17,7 +17,6 @@ use crate::telemetry::ledger::Ledger;
 use crate::telemetry::watchdog::{self, Act};
 use crate::telemetry::{self, LogHandle};
 use actix_rt::{Arbiter, System, SystemRunner};
-use scriptworker_core::cot::policy::PolicyId;
 use scriptworker_core::run;
 use scriptworker_core::time::UnixMillis;
 use std::io;
@@ -50,8 +49,6 @@ pub(super) enum StartError {
     Keys(Vec<CannotSign>),
     #[error("make the policy that chains of trust are judged by:\n{0}")]
     Policy(#[from] PolicyLoadError),
-    #[error("judge chains of trust: {0}")]
-    TaskType(Box<UnknownTaskType>),
     #[error("listen to signals: {0}")]
     Signals(#[source] io::Error),
     #[error("start the watchdog: {0}")]
@@ -177,30 +174,13 @@ pub(super) fn serve(
     code
 }
 
-/// The worker's own tasks are of a type that the policy does not know.
-#[derive(Debug, thiserror::Error)]
-#[error("cot_job_type: expected a task type of {policy} ({}), found {found:?}", known.join(", "))]
-pub(super) struct UnknownTaskType {
-    policy: PolicyId,
-    known: Vec<String>,
-    found: String,
-}
-
 /// The policy in use, if chains are to be judged by one.
 fn policies(config: &Config) -> Result<Option<Arc<PolicyStore>>, StartError> {
     if !config.verify_chain_of_trust {
         return Ok(None);
     }
     let now = UnixMillis(chrono::Utc::now().timestamp_millis());
-    let store = PolicyStore::open(config, now)?;
-    if let Ok(loaded) = store.current(now)
-        && !loaded.policy.task_types.contains_key(&config.verification.task_type)
-    {
-        let known = loaded.policy.task_types.keys().cloned().collect();
-        let (policy, found) = (loaded.policy.id.clone(), config.verification.task_type.clone());
-        return Err(StartError::TaskType(Box::new(UnknownTaskType { policy, known, found })));
-    }
-    Ok(Some(Arc::new(store)))
+    Ok(Some(Arc::new(PolicyStore::open(config, now)?)))
 }
 
 fn own_credentials(credentials: CredentialsConfig) -> Credentials {

@@ -4,22 +4,24 @@
 //! | module | what it does |
 //! |---|---|
 //! | `setup` | policy, keys and addresses, from the configuration or built in |
+//! | `keep` | what stays of it: artifacts, bundle, picture |
 //! | `rehash` | artifacts of a bundle, hashed again from files |
 //! | `show` | the verdict, as text and as JSON |
 
+mod keep;
 mod rehash;
 pub(super) mod setup;
 mod show;
 
+use self::keep::{Staged, keep};
 use self::rehash::rehash;
 use self::setup::{Setup, SetupError};
 use crate::cot::budgets::Budgets;
 use crate::cot::case::OwnedCase;
-use crate::cot::gather::{GatherError, verify};
+use crate::cot::gather::{GatherError, verify_telling};
 use crate::cot::renderer::Subprocess;
 use crate::cot::sources::{SourceError, Sources};
 use crate::cot::staging::Staging;
-use crate::fsio;
 use crate::taskcluster::{Auth, Http, HttpConfig, HttpError};
 use crate::telemetry::escaped;
 use clap::Args;
@@ -29,11 +31,11 @@ use scriptworker_core::cot::evidence::{Answer, Evidence};
 use scriptworker_core::cot::finding::Finding;
 use scriptworker_core::cot::judge::Judgement;
 use scriptworker_core::cot::need::Need;
-use scriptworker_core::cot::picture::picture;
 use scriptworker_core::cot::reason::Reason;
 use scriptworker_core::cot::task::Definition;
 use scriptworker_core::ids::TaskId;
 use scriptworker_core::time::UnixMillis;
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -46,6 +48,8 @@ use std::time::SystemTime;
 const EXIT_REFUSED: u8 = 3;
 /// The exit code when something outside was not to be had: `resource-unavailable`.
 const EXIT_UNAVAILABLE: u8 = 4;
+/// Without --verbose there is a line after so many answers, and when there is something new to ask.
+const ANSWERS_A_LINE: usize = 25;
 /// The exit code of everything else.
 const EXIT_TROUBLE: u8 = 1;
 
@@ -181,31 +185,42 @@ struct Circumstances {
 
 /// Verifies. Progress and problems are lines on stderr, the verdict is on stdout.
 pub(super) fn verify_cot(options: &Options) -> ExitCode {
-    let shown = match &options.offline {
-        Some(file) => offline(options, file),
-        None => actix_rt::System::new().block_on(online(options)),
-    };
-    let code = shown.and_then(|verdict| {
-        if let Some(file) = &options.graph {
-            draw(file, &verdict)?;
+    let judged = match &options.offline {
+        Some(file) => offline(options, file).map(|verdict| (verdict, None)),
+        None => {
+            actix_rt::System::new().block_on(online(options)).map(|(verdict, staged)| (verdict, Some(staged)))
         }
-        show::show(options, &verdict).map_err(Error::Print)?;
-        Ok(match &verdict.judgement {
-            Judged::Chain(Judgement::Verified(..)) => 0,
-            Judged::Chain(Judgement::Refused(_)) | Judged::NoTask(_) => EXIT_REFUSED,
-            Judged::Chain(Judgement::Incomplete(needs)) => match needs.first() {
-                Some(need) => return Err(Error::NotInBundle(Box::new(need.clone()))),
-                None => EXIT_TROUBLE,
-            },
-        })
-    });
-    match code {
-        Ok(code) => ExitCode::from(code),
+    };
+    match judged {
+        Ok((verdict, staged)) => ExitCode::from(conclude(options, &verdict, staged)),
         Err(error) => {
-            say(&format!("verify-cot: {error}"));
+            complain(&error);
             ExitCode::from(error.exit_code())
         }
     }
+}
+
+/// Shows the verdict, which stands whatever becomes of the rest, and gives the exit code.
+fn conclude(options: &Options, verdict: &Verdict, staged: Option<Staged>) -> u8 {
+    let shown = show::show(options, verdict).map_err(Error::Print);
+    let kept = keep(options, verdict, staged);
+    let problems: Vec<_> = shown.err().into_iter().chain(kept).collect();
+    problems.iter().for_each(complain);
+    match &verdict.judgement {
+        Judged::Chain(Judgement::Verified(..)) if problems.is_empty() => 0,
+        Judged::Chain(Judgement::Verified(..)) => EXIT_TROUBLE,
+        Judged::Chain(Judgement::Refused(_)) | Judged::NoTask(_) => EXIT_REFUSED,
+        Judged::Chain(Judgement::Incomplete(needs)) => {
+            let Some(need) = needs.first() else { return EXIT_TROUBLE };
+            let error = Error::NotInBundle(Box::new(need.clone()));
+            complain(&error);
+            error.exit_code()
+        }
+    }
+}
+
+fn complain(error: &Error) {
+    say(&format!("verify-cot: {error}"));
 }
 
 /// Foreign texts are in these lines.
@@ -221,7 +236,7 @@ pub(super) fn now() -> UnixMillis {
     UnixMillis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
-async fn online(options: &Options) -> Result<Verdict, Error> {
+async fn online(options: &Options) -> Result<(Verdict, Staged), Error> {
     // clap does not come here without them
     let (Some(task_id), Some(task_type)) = (&options.task_id, &options.task_type) else {
         return Err(SetupError::NoTask.into());
@@ -248,21 +263,17 @@ async fn online(options: &Options) -> Result<Verdict, Error> {
         queue_now: None,
     };
     let verdict = judge_online(options, setup, &sources, circumstances).await;
-    let staging = sources.staging();
-    let tidied = match (&verdict, options.cleanup) {
-        (Ok(Verdict { judgement: Judged::Chain(Judgement::Verified(task, _)), .. }), false) => {
-            let moved = staging.hand_over(task);
-            say(&format!("artifacts: {}", root.join("cot").display()));
-            moved
+    let staged = Staged { root, staging: Arc::clone(sources.staging()) };
+    match verdict {
+        Ok(verdict) => Ok((verdict, staged)),
+        Err(error) => {
+            // why there is no verdict matters more
+            if let Err(left) = staged.remove() {
+                complain(&left);
+            }
+            Err(error)
         }
-        _ => staging.remove(),
-    };
-    let verdict = verdict?;
-    tidied.map_err(failed)?;
-    if let Some(file) = &options.bundle {
-        write_bundle(file, &verdict)?;
     }
-    Ok(verdict)
 }
 
 async fn judge_online(
@@ -285,12 +296,16 @@ async fn judge_online(
         }
     };
     let case = Arc::new(owned_case(setup, &circumstances, task));
-    let progress = |need: &Need| {
+    let answers = Cell::new(0_usize);
+    let progress = |need: &Need, open: usize| {
+        answers.set(answers.get() + 1);
         if options.verbose {
             say(&format!("got {need}"));
+        } else if open == 0 || answers.get().is_multiple_of(ANSWERS_A_LINE) {
+            say(&format!("verify-cot: {} answers, {open} open", answers.get()));
         }
     };
-    let (judgement, evidence) = verify(&case, sources, evidence, progress).await?;
+    let (judgement, evidence) = verify_telling(&case, sources, evidence, progress).await?;
     Ok(Verdict { judgement: Judged::Chain(judgement), case: circumstances, evidence, offline: None })
 }
 
@@ -319,7 +334,10 @@ fn offline(options: &Options, file: &Path) -> Result<Verdict, Error> {
         queue_now: recorded.queue_now,
     };
     let judgement = match subject(&evidence, &case.task_id) {
-        Ok(task) => Judged::Chain(owned_case(setup, &case, task).judge(&evidence)),
+        Ok(task) => {
+            let judged = owned_case(setup, &case, task).judge(&evidence);
+            Judged::Chain(judged.map_err(GatherError::from)?)
+        }
         Err(finding) => Judged::NoTask(finding),
     };
     Ok(Verdict { judgement, case, evidence, offline: Some(Offline { recorded, hashed_again, no_file }) })
@@ -353,35 +371,4 @@ fn owned_case(setup: Setup, circumstances: &Circumstances, task: Definition) -> 
         now: *now,
         queue_now: *queue_now,
     }
-}
-
-/// Draws a verdict; of a task that cannot be read there is nothing to draw.
-fn draw(file: &Path, verdict: &Verdict) -> Result<(), Error> {
-    let report = match &verdict.judgement {
-        Judged::Chain(Judgement::Verified(_, report) | Judgement::Refused(report)) => report,
-        Judged::Chain(Judgement::Incomplete(_)) | Judged::NoTask(_) => {
-            say("note: no chain, no picture");
-            return Ok(());
-        }
-    };
-    let failed = |source| Error::File { path: file.to_owned(), source };
-    fsio::write_atomic(file, picture(report).as_bytes(), 0o644).map_err(failed)
-}
-
-fn write_bundle(file: &Path, verdict: &Verdict) -> Result<(), Error> {
-    let case = &verdict.case;
-    let recorded = Recorded {
-        task_id: case.task_id.clone(),
-        task_type: case.task_type.clone(),
-        product: case.product.clone(),
-        attested: case.attested,
-        at: case.now,
-        queue_now: case.queue_now,
-        by: concat!("scriptworker ", env!("CARGO_PKG_VERSION")).to_owned(),
-    };
-    let bytes = bundle::write(&recorded, &verdict.evidence)?;
-    fsio::write_atomic(file, &bytes, 0o644)
-        .map_err(|source| Error::File { path: file.to_owned(), source })?;
-    say(&format!("bundle: {} ({} bytes)", file.display(), bytes.len()));
-    Ok(())
 }

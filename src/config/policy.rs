@@ -100,7 +100,9 @@ impl Inspection {
         let policy = self.config().map(|config| &config.policy);
         let (place, found) = match policy.and_then(|policy| place(&policy.tables, path)) {
             Some(place) => (place, found.to_owned()),
-            None if *path == JsonPath::root().key("cot_product") => (path.to_string(), found.to_owned()),
+            None if OWN.iter().any(|key| *path == JsonPath::root().key(*key)) => {
+                (path.to_string(), found.to_owned())
+            }
             None => {
                 let key = match policy {
                     Some(PolicyConfig { path: Some(_), .. }) => "policy_path",
@@ -116,6 +118,9 @@ impl Inspection {
         ConfigProblem { file: Some(self.file.clone()), ..problem }
     }
 }
+
+/// Keys that say what is used of a policy, and stand in none.
+const OWN: [&str; 3] = ["cot_product", "cot_job_type", "cot_bundle"];
 
 /// Where in the file the value stands that is in this place of the policy.
 fn place(tables: &Map<String, Value>, path: &JsonPath) -> Option<String> {

@@ -1,7 +1,7 @@
 //! What is to be judged and by what, owned: it travels to the threads that judge.
 
 use super::budgets::Budgets;
-use super::renderer::Subprocess;
+use super::renderer::{RendererTrouble, Subprocess};
 use scriptworker_core::cot::chain::{ChainLimits, Subject};
 use scriptworker_core::cot::evidence::Evidence;
 use scriptworker_core::cot::judge::{self, Case, Judgement};
@@ -44,18 +44,24 @@ pub struct OwnedCase {
 
 impl OwnedCase {
     /// What has to be known still. Blocks.
-    pub fn needs(&self, evidence: &Evidence) -> Vec<Need> {
+    ///
+    /// # Errors
+    /// When a template could not be rendered for a reason of this machine.
+    pub fn needs(&self, evidence: &Evidence) -> Result<Vec<Need>, RendererTrouble> {
         self.with(|case| judge::needs(case, evidence))
     }
 
     /// The verdict. Blocks.
-    pub fn judge(&self, evidence: &Evidence) -> Judgement {
+    ///
+    /// # Errors
+    /// As for [`OwnedCase::needs`]: there is no verdict then.
+    pub fn judge(&self, evidence: &Evidence) -> Result<Judgement, RendererTrouble> {
         self.with(|case| judge::judge(case, evidence))
     }
 
-    fn with<T>(&self, judge: impl FnOnce(&Case<'_>) -> T) -> T {
+    fn with<T>(&self, judge: impl FnOnce(&Case<'_>) -> T) -> Result<T, RendererTrouble> {
         let keys = Keys { openpgp: &self.keyrings, ed25519: &self.policy.keys, check: self.check_signatures };
-        judge(&Case {
+        let judged = judge(&Case {
             subject: &self.subject,
             attested: self.attested,
             policy: &self.policy,
@@ -65,6 +71,7 @@ impl OwnedCase {
             limits: ChainLimits { hops: self.hops, links: self.budgets.links, inputs: MOST_INPUTS },
             now: self.now,
             queue_now: self.queue_now,
-        })
+        });
+        self.renderer.take_trouble().map_or(Ok(judged), Err)
     }
 }

@@ -8,7 +8,7 @@ use crate::taskcluster::error::WireError;
 use crate::taskcluster::transfer::{TransferError, TransferLimits};
 use bytes::Bytes;
 use scriptworker_core::ids::TaskId;
-use scriptworker_core::retry::{Backoff, RetryClass};
+use scriptworker_core::retry::RetryClass;
 use scriptworker_core::secret::Secret;
 use std::time::Duration;
 
@@ -63,6 +63,12 @@ pub enum FetchError {
         /// How often it was tried.
         attempts: u32,
     },
+    /// The list of projects is not where it should be.
+    #[error("project_configuration_url: expected the list of projects at {place}, found nothing there")]
+    NoProjects {
+        /// The address without its query.
+        place: String,
+    },
     /// A definition with nothing in it, which no task has.
     #[error("the queue answered with an empty definition of {task} ({attempts} attempts)")]
     Empty {
@@ -71,6 +77,15 @@ pub enum FetchError {
         /// How often it was tried.
         attempts: u32,
     },
+}
+
+impl FetchError {
+    fn wait(&self) -> Option<Duration> {
+        match self {
+            Self::Transfer { error, .. } => error.wait(),
+            Self::Page { .. } | Self::NoProjects { .. } | Self::Empty { .. } => None,
+        }
+    }
 }
 
 /// What a failed transfer means for the question.
@@ -93,9 +108,15 @@ pub(super) fn may_pass(error: &TransferError) -> bool {
     error.class() == RetryClass::Transient || error.status() == Some(403)
 }
 
-/// Waits before the next attempt.
-pub(super) async fn pause(attempts: u32) {
-    tokio::time::sleep(Duration::from_millis(Backoff::API.wait_ms(attempts, random()))).await;
+/// Whether it is the token, and not what was asked for or how often, that the other side does not like.
+pub(super) fn is_about_the_token(error: &TransferError) -> bool {
+    match error {
+        TransferError::Status { status: 401, .. } => true,
+        TransferError::Status { status: 403, wait: None, start, .. } => {
+            !start.to_ascii_lowercase().contains("rate limit")
+        }
+        _ => false,
+    }
 }
 
 /// More than there is left is as much as what is larger than its own limit.
@@ -131,6 +152,13 @@ pub(super) struct Request<'a> {
 }
 
 impl Sources {
+    /// Waits before the next attempt, at least as long as the other side asked for. How long all of it may take is
+    /// limited elsewhere.
+    pub(super) async fn pause(&self, attempts: u32, asked: Option<Duration>) {
+        let wait = Duration::from_millis(self.backoff.wait_ms(attempts, random()));
+        tokio::time::sleep(wait.max(asked.unwrap_or_default())).await;
+    }
+
     /// Fetches.
     pub(super) async fn fetch(&self, request: &Request<'_>, purse: &Purse) -> Result<Found, FetchError> {
         let url = Secret::new(request.url);
@@ -151,6 +179,9 @@ impl Sources {
                 Ok(Err(place)) => FetchError::Page { place, attempts },
                 Err(error) => match settled(&error) {
                     Some(found) => return Ok(found),
+                    None if request.authorization.is_some() && is_about_the_token(&error) => {
+                        return Err(FetchError::Transfer { attempts, error });
+                    }
                     None if may_pass(&error) => FetchError::Transfer { attempts, error },
                     None => return Err(FetchError::Transfer { attempts, error }),
                 },
@@ -158,7 +189,7 @@ impl Sources {
             if attempts >= ATTEMPTS {
                 return Err(error);
             }
-            pause(attempts).await;
+            self.pause(attempts, error.wait()).await;
         }
     }
 }
@@ -213,7 +244,12 @@ mod tests {
 
     #[test]
     fn only_certain_answers_settle_a_question() {
-        let status = |status| TransferError::Status { place: "x".to_owned(), status, start: String::new() };
+        let status = |status| TransferError::Status {
+            place: "x".to_owned(),
+            status,
+            start: String::new(),
+            wait: None,
+        };
         assert_eq!(settled(&status(404)), Some(Found::Nothing));
         assert_eq!(settled(&status(410)), Some(Found::Nothing));
         for other in [400, 401, 403, 429, 500, 503] {

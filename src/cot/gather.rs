@@ -2,6 +2,7 @@
 
 use super::budgets::Purse;
 use super::case::OwnedCase;
+use super::renderer::RendererTrouble;
 use super::sources::{SourceError, Sources};
 use futures_util::{StreamExt as _, stream};
 use scriptworker_core::cot::evidence::{Contradiction, Evidence};
@@ -25,6 +26,9 @@ pub enum GatherError {
         /// What went wrong.
         source: SourceError,
     },
+    /// This machine could not render a template.
+    #[error("failed to {0}")]
+    Renderer(#[from] RendererTrouble),
     /// Two answers to one question.
     #[error(transparent)]
     Contradiction(#[from] Contradiction),
@@ -43,11 +47,13 @@ pub enum GatherError {
 }
 
 impl GatherError {
-    /// Whether something outside was not to be had; else this machine is in trouble.
+    /// Whether the same may work later or elsewhere: something outside was not to be had, or this machine could not even
+    /// start a process.
     pub fn is_unavailable(&self) -> bool {
         match self {
             Self::Source { source: SourceError::File(_), .. } => false,
             Self::Source { source: SourceError::Api(_) | SourceError::Fetch(_), .. }
+            | Self::Renderer(_)
             | Self::OutOfTime { .. } => true,
             Self::Contradiction(_) | Self::TooManyRounds | Self::Stopped => false,
         }
@@ -64,22 +70,36 @@ pub async fn verify(
     evidence: Evidence,
     progress: impl Fn(&Need),
 ) -> Result<(Judgement, Evidence), GatherError> {
+    verify_telling(case, sources, evidence, |need, _| progress(need)).await
+}
+
+/// As [`verify`]; `progress` hears, too, how many questions are open still.
+///
+/// # Errors
+/// As for [`verify`].
+pub async fn verify_telling(
+    case: &Arc<OwnedCase>,
+    sources: &Sources,
+    evidence: Evidence,
+    progress: impl Fn(&Need, usize),
+) -> Result<(Judgement, Evidence), GatherError> {
     let limit = case.budgets.time;
     let evidence = match timeout(limit, gather(case, sources, evidence, progress)).await {
         Ok(gathered) => gathered?,
         Err(_) => return Err(GatherError::OutOfTime { limit }),
     };
     let judging = Arc::clone(case);
-    actix_rt::task::spawn_blocking(move || (judging.judge(&evidence), evidence))
+    let (judgement, evidence) = actix_rt::task::spawn_blocking(move || (judging.judge(&evidence), evidence))
         .await
-        .map_err(|_| GatherError::Stopped)
+        .map_err(|_| GatherError::Stopped)?;
+    Ok((judgement?, evidence))
 }
 
 async fn gather(
     case: &Arc<OwnedCase>,
     sources: &Sources,
     mut evidence: Evidence,
-    progress: impl Fn(&Need),
+    progress: impl Fn(&Need, usize),
 ) -> Result<Evidence, GatherError> {
     let purse = Purse::new(case.budgets.bytes, &evidence);
     for _ in 0..MOST_ROUNDS {
@@ -88,9 +108,11 @@ async fn gather(
             .await
             .map_err(|_| GatherError::Stopped)?;
         evidence = known;
+        let needs = needs?;
         if needs.is_empty() {
             return Ok(evidence);
         }
+        let mut open = needs.len();
         let mut answers = stream::iter(needs)
             .map(|need| async {
                 match sources.answer(&need, &purse).await {
@@ -101,7 +123,8 @@ async fn gather(
             .buffer_unordered(case.budgets.at_once.max(1));
         while let Some(result) = answers.next().await {
             let (need, answer) = result?;
-            progress(&need);
+            open = open.saturating_sub(1);
+            progress(&need, open);
             evidence.add(need, answer)?;
         }
     }

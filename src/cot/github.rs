@@ -4,7 +4,7 @@
 //! as with forks, with the token of the configuration; and as nobody where that one is not taken, either.
 
 use super::budgets::Purse;
-use super::fetch::{Expected, FetchError, Found, Request};
+use super::fetch::{Expected, FetchError, Found, Request, is_about_the_token};
 use super::sources::Sources;
 use crate::taskcluster::Budget;
 use crate::taskcluster::auth::AccessLevel;
@@ -42,7 +42,16 @@ impl Sources {
         let limit = DocumentKind::SourceAnswer.limits().bytes;
         let end = match what {
             GitHubObject::Repository => String::new(),
-            GitHubObject::Commit { revision } => format!("/commits/{}", encode_segment(revision)),
+            GitHubObject::Commit { revision } => {
+                let end = format!("/commits/{}", encode_segment(revision));
+                return match self.api(repository, &end, limit, purse).await {
+                    // how it says that there is no such commit
+                    Err(FetchError::Transfer { error, .. }) if error.status() == Some(422) => {
+                        Ok(Found::Nothing)
+                    }
+                    answer => answer,
+                };
+            }
             GitHubObject::Pull { number } => format!("/pulls/{number}"),
             GitHubObject::Release { tag } => format!("/releases/tags/{}", encode_segment(tag)),
             GitHubObject::Tags => return self.tags(repository, limit, purse).await,
@@ -110,20 +119,22 @@ impl Sources {
         let (url, elsewhere) = self.settings.mirrored(&self.address(repository, end));
         let (authorization, expected) = (None, Expected::Json);
         let as_nobody = Request { url: &url, authorization, max_bytes: limit, expected };
+        let mut not_taken = None;
         if !elsewhere {
             let own = self.settings.github_token.clone().filter(|token| !token.expose().is_empty());
             for token in [self.app_token(repository).await, own].into_iter().flatten() {
                 let header = Secret::new(format!("token {}", token.expose()));
                 let request = Request { authorization: Some(&header), ..as_nobody };
                 match self.fetch(&request, purse).await {
-                    Err(FetchError::Transfer { error, .. }) if error.status() == Some(401) => {
+                    Err(FetchError::Transfer { attempts, error }) if is_about_the_token(&error) => {
                         tracing::warn!(repository, "GitHub does not take a token: {error}");
+                        not_taken = Some(FetchError::Transfer { attempts, error });
                     }
-                    answer => return answer,
+                    answer => return certain(answer, not_taken),
                 }
             }
         }
-        self.fetch(&as_nobody, purse).await
+        certain(self.fetch(&as_nobody, purse).await, not_taken)
     }
 
     fn address(&self, repository: &str, end: &str) -> String {
@@ -146,6 +157,14 @@ impl Sources {
             }
         });
         asked.await.clone()
+    }
+}
+
+/// Whoever may not see a repository is told that it is not there: after a token that was not taken, that is no answer.
+fn certain(answer: Result<Found, FetchError>, not_taken: Option<FetchError>) -> Result<Found, FetchError> {
+    match (answer?, not_taken) {
+        (Found::Nothing, Some(trouble)) => Err(trouble),
+        (found, _) => Ok(found),
     }
 }
 

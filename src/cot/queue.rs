@@ -1,7 +1,7 @@
 //! The queue: definitions, states, artifacts of a run.
 
 use super::budgets::Purse;
-use super::fetch::{ATTEMPTS, FetchError, Found, collect, is_page, may_pass, pause, settled};
+use super::fetch::{ATTEMPTS, FetchError, Found, collect, is_page, may_pass, settled};
 use super::sources::{SourceError, Sources};
 use super::staging::StageError;
 use crate::taskcluster::artifacts::Of;
@@ -91,7 +91,7 @@ impl Sources {
                     if attempts >= ATTEMPTS {
                         return Err(FetchError::Page { place, attempts }.into());
                     }
-                    pause(attempts).await;
+                    self.pause(attempts, None).await;
                     continue;
                 }
                 Err(StageError::Api(error)) => {
@@ -107,12 +107,23 @@ impl Sources {
                 None if may_pass(&error) && attempts < ATTEMPTS => {}
                 None => return Err(FetchError::Transfer { attempts, error }.into()),
             }
-            pause(attempts).await;
+            self.pause(attempts, error.wait()).await;
         }
     }
 
+    /// Whether an artifact is HTML by its name, or by what its creator told the queue.
+    async fn should_be_a_page(&self, run: &RunKey, name: &ArtifactName) -> Result<bool, ApiError> {
+        let lower = name.as_str().to_ascii_lowercase();
+        if lower.ends_with(".html") || lower.ends_with(".htm") {
+            return Ok(true);
+        }
+        let all = self.own.list_artifacts(Of::Run(run), PAGES, Budget::default()).await?;
+        let told = all.into_iter().find(|artifact| artifact.name == *name);
+        Ok(told.is_some_and(|artifact| is_page(Some(&artifact.content_type))))
+    }
+
     /// The queue is asked anew each time: the addresses that it gives are good for a while only. Nothing when there is a
-    /// page in the place of a document.
+    /// page in the place of something else.
     async fn attempt(
         &self,
         run: &RunKey,
@@ -135,6 +146,9 @@ impl Sources {
                 Answer::Present(bytes.as_ref().into())
             }
             Target::Disk { sha512 } => {
+                if is_page(download.content_type.as_deref()) && !self.should_be_a_page(run, name).await? {
+                    return Ok(None);
+                }
                 Answer::Stored(self.staging.store(run, name, *sha512, download, &mut spending).await?)
             }
         };

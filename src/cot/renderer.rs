@@ -1,7 +1,8 @@
 //! Renders templates in a process of its own: this binary, started again with a hidden verb. A stranger's template may
 //! take any time and memory; there it takes no more than its limits.
 
-use crate::process::{ToolCall, ToolError};
+use crate::process::{RUNNING_PROGRAM, ToolCall, ToolError, ToolOutput};
+use nix::sys::signal::Signal;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use scriptworker_core::cot::template::{Renderer, Rendering, TemplateError, render};
 use scriptworker_core::ids::TaskId;
@@ -18,10 +19,14 @@ use std::time::Duration;
 /// The hidden verb.
 pub const VERB: &str = "render-template";
 
-/// How long a template may take, by the clock.
-const LIMIT: Duration = Duration::from_secs(10);
-/// How much of a processor's time, in seconds.
+/// How much of a processor's time a template may take, in seconds.
 const CPU_SECONDS: u64 = 10;
+/// How long it is waited for by the clock: a machine with too much to do is no reason to refuse a template.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often the process is started before there is no answer.
+const ATTEMPTS: u32 = 2;
+/// How a panic ends the process: for example one about a text that no memory could hold.
+const PANICKED: i32 = 101;
 /// How much address space, in bytes.
 const MEMORY: u64 = 1 << 30;
 /// The largest question and the largest answer, in bytes.
@@ -48,17 +53,59 @@ enum Reply {
     Refused { message: String },
 }
 
-/// Renders in another process. The same question is asked once.
+/// Why the process has no answer: trouble of this machine, which says nothing about the template.
+#[derive(Debug, thiserror::Error)]
+pub enum RendererTrouble {
+    /// It cannot be started, cannot be talked to, or does not get to its end.
+    #[error("render a template: {0}")]
+    Process(#[from] ToolError),
+    /// It ended before it had an answer, and no limit of it was reached.
+    #[error(
+        "render a template: expected an answer, found the process ended (code {code:?}, signal {signal:?})"
+    )]
+    Ended {
+        /// Its exit code.
+        code: Option<i32>,
+        /// The signal that ended it.
+        signal: Option<i32>,
+    },
+    /// Its answer is none.
+    #[error("render a template: expected an answer, found other bytes: {0}")]
+    Unreadable(#[from] serde_json::Error),
+}
+
+/// Renders in another process. The same question is asked once, unless there was trouble.
 #[derive(Debug, Default)]
 pub struct Subprocess {
     program: Option<PathBuf>,
     known: Mutex<BTreeMap<Vec<u8>, Result<Value, TemplateError>>>,
+    trouble: Mutex<Option<RendererTrouble>>,
 }
 
 impl Subprocess {
     /// With this program, which knows the hidden verb, instead of the one that runs.
     pub fn of(program: PathBuf) -> Self {
-        Self { program: Some(program), known: Mutex::default() }
+        Self { program: Some(program), ..Self::default() }
+    }
+
+    /// What kept a template from being rendered since the last call of this. What was judged meanwhile is no verdict.
+    pub fn take_trouble(&self) -> Option<RendererTrouble> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Asks; once more after trouble.
+    fn ask(&self, input: &[u8]) -> Result<Result<Value, TemplateError>, RendererTrouble> {
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let program = self.program.clone().unwrap_or_else(|| RUNNING_PROGRAM.into());
+            match ask(program, input.to_vec()) {
+                Err(trouble) if attempts < ATTEMPTS => {
+                    tracing::warn!("{trouble}; it is started once more");
+                }
+                answer => return answer,
+            }
+        }
     }
 }
 
@@ -78,9 +125,20 @@ impl Renderer for Subprocess {
         if let Some(answer) = known().get(&input) {
             return answer.clone();
         }
-        let answer = ask(self.program.as_ref(), input.clone());
-        known().insert(input, answer.clone());
-        answer
+        if input.len() > MOST_BYTES {
+            return Err(too_much());
+        }
+        match self.ask(&input) {
+            Ok(answer) => {
+                known().insert(input, answer.clone());
+                answer
+            }
+            Err(trouble) => {
+                let problem = trouble.to_string();
+                self.trouble.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(trouble);
+                Err(TemplateError::Unavailable { problem })
+            }
+        }
     }
 }
 
@@ -89,38 +147,45 @@ fn refused(message: String) -> TemplateError {
 }
 
 fn too_much() -> TemplateError {
-    let limit = format!("{} s or {} MiB of memory", LIMIT.as_secs(), MEMORY >> 20);
+    let limit = format!("{} s or {} MiB of memory", CPU_SECONDS, MEMORY >> 20);
     TemplateError::TooMuch { limit }
 }
 
-fn ask(program: Option<&PathBuf>, input: Vec<u8>) -> Result<Value, TemplateError> {
-    let program = program.map_or_else(std::env::current_exe, |program| Ok(program.clone()));
-    let program = program.map_err(|error| refused(format!("no renderer: {error}")))?;
+fn ask(program: PathBuf, input: Vec<u8>) -> Result<Result<Value, TemplateError>, RendererTrouble> {
     let call = ToolCall {
         program,
         arguments: vec![VERB.into()],
         env: Vec::new(),
         input,
-        limit: LIMIT,
+        limit: PATIENCE,
         most_output: MOST_BYTES,
     };
     let output = match call.run() {
         Ok(output) => output,
-        Err(ToolError::TimedOut { .. } | ToolError::TooMuchOutput { .. }) => return Err(too_much()),
-        Err(error) => return Err(refused(format!("no renderer: {error}"))),
+        Err(ToolError::TooMuchOutput { .. }) => return Ok(Err(too_much())),
+        Err(error) => return Err(error.into()),
     };
-    // out of memory is an abort, out of time a signal: neither has a code
-    if output.code != Some(0) {
-        return Err(too_much());
+    if has_reached_a_limit(&output) {
+        return Ok(Err(too_much()));
     }
-    match serde_json::from_slice(&output.stdout) {
-        Ok(Reply::Made(value)) => Ok(value),
-        Ok(Reply::Unsupported { place, found }) => Err(TemplateError::Unsupported { place, found }),
-        Ok(Reply::Differs { place, found }) => Err(TemplateError::Differs { place, found }),
-        Ok(Reply::Unterminated { found }) => Err(TemplateError::Unterminated { found }),
-        Ok(Reply::Refused { message }) => Err(refused(message)),
-        Err(error) => Err(refused(format!("the renderer's answer is unreadable: {error}"))),
+    let ToolOutput { code, signal, stdout, .. } = output;
+    if code != Some(0) {
+        return Err(RendererTrouble::Ended { code, signal });
     }
+    Ok(match serde_json::from_slice(&stdout)? {
+        Reply::Made(value) => Ok(value),
+        Reply::Unsupported { place, found } => Err(TemplateError::Unsupported { place, found }),
+        Reply::Differs { place, found } => Err(TemplateError::Differs { place, found }),
+        Reply::Unterminated { found } => Err(TemplateError::Unterminated { found }),
+        Reply::Refused { message } => Err(refused(message)),
+    })
+}
+
+/// Out of time is a signal of its own; out of memory an abort, a panic, or a stack that cannot grow. Any other signal
+/// comes from somebody else.
+fn has_reached_a_limit(output: &ToolOutput) -> bool {
+    const OWN: [Signal; 3] = [Signal::SIGXCPU, Signal::SIGABRT, Signal::SIGSEGV];
+    output.code == Some(PANICKED) || OWN.iter().any(|own| output.signal == Some(*own as i32))
 }
 
 /// The process: one question on stdin, one answer on stdout.
@@ -134,7 +199,10 @@ pub fn main() -> ExitCode {
 fn answer() -> io::Result<()> {
     let limit = |most| Rlimit { current: Some(most), maximum: Some(most) };
     setrlimit(Resource::As, limit(MEMORY))?;
-    setrlimit(Resource::Cpu, limit(CPU_SECONDS))?;
+    // at the harder of the two it would be killed by the signal that everybody may send
+    let cpu = Rlimit { current: Some(CPU_SECONDS), maximum: Some(CPU_SECONDS + 1) };
+    setrlimit(Resource::Cpu, cpu)?;
+    setrlimit(Resource::Core, limit(0))?;
     let mut input = Vec::new();
     io::stdin().lock().take(MOST_BYTES as u64).read_to_end(&mut input)?;
     let Question { template, context, now, decision, own } = serde_json::from_slice(&input)?;
@@ -145,7 +213,9 @@ fn answer() -> io::Result<()> {
         Err(TemplateError::Unterminated { found }) => Reply::Unterminated { found },
         Err(TemplateError::Refused { message }) => Reply::Refused { message },
         // nothing in a process without a parent's clock says so
-        Err(error @ TemplateError::TooMuch { .. }) => Reply::Refused { message: error.to_string() },
+        Err(error @ (TemplateError::TooMuch { .. } | TemplateError::Unavailable { .. })) => {
+            Reply::Refused { message: error.to_string() }
+        }
     };
     let mut stdout = io::stdout().lock();
     serde_json::to_writer(&mut stdout, &reply)?;

@@ -2,7 +2,7 @@
 
 use super::budgets::Purse;
 pub use super::fetch::FetchError;
-use super::fetch::{ATTEMPTS, Found, pause};
+use super::fetch::{ATTEMPTS, Found};
 use super::github::Tokens;
 use super::queue::{Target, document};
 use super::staging::Staging;
@@ -12,6 +12,7 @@ use scriptworker_core::cot::evidence::Answer;
 use scriptworker_core::cot::need::Need;
 use scriptworker_core::ids::TaskId;
 use scriptworker_core::json::DocumentKind;
+use scriptworker_core::retry::Backoff;
 use scriptworker_core::secret::Secret;
 use scriptworker_core::source_url::RepoUrl;
 use scriptworker_core::time::UnixMillis;
@@ -74,6 +75,8 @@ pub struct Sources {
     pub(super) github_site: String,
     /// The deployment's hosts without TLS.
     pub(super) plain: PlainHosts,
+    /// How long is waited between attempts.
+    pub(super) backoff: Backoff,
     /// Those of source trees.
     pub(super) plain_sources: PlainHosts,
 }
@@ -102,6 +105,8 @@ impl Sources {
             github_site: "https://github.com".to_owned(),
             plain: PlainHosts::of([root.to_string().as_str()]),
             plain_sources: PlainHosts::of(written.into_iter().chain(mirrors)),
+            // nobody has to spare a deployment that is on this machine, as that of a test
+            backoff: if on_this_machine(root) { Backoff::API } else { Backoff::ARTIFACT },
             http,
             settings,
             staging: staging.into(),
@@ -114,6 +119,13 @@ impl Sources {
         self.plain_sources.add(address);
         self.github_api = address.to_owned();
         self.github_site = address.to_owned();
+        self
+    }
+
+    /// With other waits between attempts than those that spare a host.
+    #[must_use]
+    pub fn with_backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = backoff;
         self
     }
 
@@ -139,7 +151,7 @@ impl Sources {
             if attempts >= ATTEMPTS {
                 return Err(FetchError::Empty { task: task.clone(), attempts }.into());
             }
-            pause(attempts).await;
+            self.pause(attempts, None).await;
         }
     }
 
@@ -179,6 +191,12 @@ impl Sources {
             Need::GitHub { repository, what } => Ok(self.github(repository, what, purse).await?.into()),
         }
     }
+}
+
+fn on_this_machine(root: &RootUrl) -> bool {
+    const LOOPBACK: [&str; 3] = ["http://127.0.0.1:", "http://[::1]:", "http://localhost:"];
+    let root = root.to_string();
+    LOOPBACK.iter().any(|place| root.starts_with(place))
 }
 
 /// Queues were seen to answer with `{}` for tasks that they have (cot-attacks.md 62).

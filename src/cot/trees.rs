@@ -6,6 +6,11 @@ use super::sources::Sources;
 use crate::taskcluster::url::encode_segment;
 use scriptworker_core::json::DocumentKind;
 
+/// An address without what may be a secret.
+fn place(url: &str) -> String {
+    url.split(['?', '#']).next().unwrap_or_default().to_owned()
+}
+
 impl Sources {
     /// A file of a tree on a Mercurial server.
     pub(super) async fn hg_file(
@@ -32,9 +37,13 @@ impl Sources {
         self.read(&url, DocumentKind::SourceAnswer, Expected::Json, purse).await
     }
 
-    /// The list of projects.
+    /// The list of projects. There always is one: where it is not, it was moved, and that says nothing about any project.
     pub(super) async fn projects(&self, purse: &Purse) -> Result<Found, FetchError> {
-        self.read(&self.settings.projects_url, DocumentKind::Projects, Expected::Text, purse).await
+        let url = &self.settings.projects_url;
+        match self.read(url, DocumentKind::Projects, Expected::Text, purse).await? {
+            Found::Nothing => Err(FetchError::NoProjects { place: place(url) }),
+            found => Ok(found),
+        }
     }
 
     async fn read(

@@ -17,8 +17,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
-/// The guardian is the same program.
-const RUNNING_PROGRAM: &str = "/proc/self/exe";
+/// The program that runs, even when another one was installed in its place meanwhile.
+pub const RUNNING_PROGRAM: &str = "/proc/self/exe";
 
 /// What to run, and how. No `Debug`: the environment may hold secrets.
 pub struct LaunchSpec {

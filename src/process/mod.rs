@@ -47,7 +47,7 @@ pub use clock::{boot_now, wait_until};
 pub use control::{Control, Exit, GuardianGone, Running, ScriptEnd, Started};
 pub use credentials_file::{CredentialsError, CredentialsFile};
 pub use guardian::CREDENTIALS_FD;
-pub use launch::{Guardian, LaunchError, LaunchSpec, launch};
+pub use launch::{Guardian, LaunchError, LaunchSpec, RUNNING_PROGRAM, launch};
 pub use messages::{KilledBy, NotStarted, StartFailure, StopSignal};
 pub use orphans::{kill_session, look_again_soon, wait_until_gone};
 pub use pump::{Drained, Progress, Pump, PumpReport};

@@ -51,6 +51,8 @@ pub struct ToolCall {
 pub struct ToolOutput {
     /// Its exit code; `None` when a signal ended it.
     pub code: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
     /// What it printed, whole.
     pub stdout: Vec<u8>,
     /// The beginning of its messages.
@@ -140,11 +142,12 @@ impl ToolCall {
         if !matches!(ended, Ok(true)) {
             kill_session(pid.as_raw().unsigned_abs());
         }
-        let status = reaper::wait_for(pid);
+        let status = reaper::wait_for(pid).map(ExitStatus::from_raw);
         let program = self.program;
         match ended {
             Ok(true) => Ok(ToolOutput {
-                code: status.and_then(|status| ExitStatus::from_raw(status).code()),
+                code: status.and_then(|status| status.code()),
+                signal: status.and_then(|status| status.signal()),
                 stdout: ours.output,
                 stderr: String::from_utf8_lossy(&ours.messages).trim_end().to_owned(),
             }),

@@ -85,8 +85,9 @@ impl Http {
                     opened.body.discard().await;
                 }
                 status => {
+                    let wait = opened.wait();
                     let page = opened.body.collect(LARGEST_ERROR_PAGE).await.unwrap_or_default();
-                    return Err(TransferError::Status { place, status, start: error_page(&page) });
+                    return Err(TransferError::Status { place, status, start: error_page(&page), wait });
                 }
             }
         }

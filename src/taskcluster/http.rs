@@ -257,6 +257,17 @@ impl Opened {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
+    /// How long the other side asks us to wait, by `Retry-After` or by its rate limit.
+    pub(super) fn wait(&self) -> Option<Duration> {
+        self.retry_after().or_else(|| {
+            self.text(&LEFT).filter(|left| left.trim() == "0")?;
+            let reset = self.text(&RESET).and_then(|seconds| seconds.trim().parse::<i64>().ok());
+            let now = self.date().unwrap_or_else(local_now);
+            let left = reset.map(|seconds| UnixMillis(seconds.saturating_mul(1000)).since(now));
+            Some(Duration::from_millis(left.and_then(|left| u64::try_from(left).ok()).unwrap_or(0)))
+        })
+    }
+
     /// How long the other side asks us to wait: `Retry-After` in seconds or as a date.
     pub(super) fn retry_after(&self) -> Option<Duration> {
         let value = self.text(&header::RETRY_AFTER)?.trim();
@@ -268,6 +279,11 @@ impl Opened {
         Some(Duration::from_millis(millis))
     }
 }
+
+/// How GitHub says that a token, or an address, has asked all that it may for a while: what is left, and when there will
+/// be more, in seconds since 1970.
+const LEFT: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
 /// A header whose value must not show in debug output.
 pub(super) fn sensitive(name: HeaderName, value: &Secret) -> Result<(HeaderName, HeaderValue), WireError> {

@@ -47,6 +47,8 @@ pub enum TransferError {
         status: u16,
         /// S3's error code and message, or the first 200 characters, escaped.
         start: String,
+        /// How long the other side asks us to wait.
+        wait: Option<Duration>,
     },
     /// The content is longer or shorter than was announced, so nothing (or garbage that the other side refuses) was
     /// stored.
@@ -105,6 +107,14 @@ impl TransferError {
             _ => None,
         }
     }
+
+    /// How long the other side asks us to wait, when it gave an answer that says so.
+    pub fn wait(&self) -> Option<Duration> {
+        match self {
+            Self::Status { wait, .. } => *wait,
+            _ => None,
+        }
+    }
 }
 
 impl Http {
@@ -159,9 +169,9 @@ impl Http {
             opened.body.discard().await;
             return Ok(());
         }
-        let status = opened.status;
+        let (status, wait) = (opened.status, opened.wait());
         let page = opened.body.collect(LARGEST_ERROR_PAGE).await.unwrap_or_default();
-        Err(TransferError::Status { place, status, start: error_page(&page) })
+        Err(TransferError::Status { place, status, start: error_page(&page), wait })
     }
 }
 

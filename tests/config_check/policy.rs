@@ -100,3 +100,23 @@ fn the_values_end_with_the_name_of_the_policy() {
     let last = shown("policy_path: p.yml\n");
     assert!(last.contains("policy current 7") && last.contains("/p.yml, which cannot be used"), "{last}");
 }
+
+#[test]
+fn public_bundles_of_private_repositories_are_warned_of() {
+    let place = Place::new();
+    let about = |found: &[String]| {
+        found.iter().any(|line| line.starts_with("warning: ") && line.contains(": cot_bundle: "))
+    };
+    // the tables of the first product
+    let private =
+        CURRENT.replacen("        path_regexes:", "        require_secret: true\n        path_regexes:", 1);
+    assert_ne!(private, CURRENT);
+    for (policy, bundle, expected) in
+        [(private.as_str(), "artifact", true), (&private, "local", false), (CURRENT, "artifact", false)]
+    {
+        place.write("p.yml", policy);
+        let lines = "verify_chain_of_trust: true\ncot_product: adhoc\npolicy_path: p.yml\n";
+        let (code, found) = findings(&place, &format!("{lines}cot_bundle: {bundle}\n"));
+        assert_eq!((code, about(&found)), (Some(0), expected), "{bundle}: {found:#?}");
+    }
+}

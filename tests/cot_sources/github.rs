@@ -8,6 +8,7 @@ use scriptworker::cot::staging::Staging;
 use scriptworker::taskcluster::{Auth, Credentials, HttpConfig, RootUrl};
 use scriptworker_core::cot::evidence::Answer;
 use scriptworker_core::cot::need::{GitHubObject, Need};
+use scriptworker_core::retry::Backoff;
 use scriptworker_core::secret::Secret;
 use serde_json::{Value, json};
 
@@ -58,7 +59,7 @@ fn worker(server: &Server) -> Place {
     };
     let http = client(HttpConfig::default());
     let sources = Sources::new(http, &root, Auth::fixed(credentials), settings, staging);
-    Place { dir, sources: sources.with_github(&server.url()) }
+    Place { dir, sources: sources.with_github(&server.url()).with_backoff(Backoff::API) }
 }
 
 /// The headers that the API saw, in order.
@@ -113,6 +114,61 @@ fn a_token_that_is_not_taken_is_passed_over() {
             panic!("{error:?}")
         };
         assert_eq!(error.status(), Some(401));
+    });
+}
+
+/// What is asked with a token gets the first answer, what is asked as nobody the second.
+fn answering(with_token: Vec<u8>, as_nobody: Vec<u8>) -> Server {
+    Server::start(move |seen: &Seen, stream: &mut dyn Stream| {
+        let has_token = seen.headers.contains_key("authorization");
+        stream.write_all(match seen.target.starts_with("/api/auth/") {
+            true => b"HTTP/1.1 404 X\r\ncontent-length: 2\r\n\r\n{}",
+            false if has_token => &with_token,
+            false => &as_nobody,
+        })?;
+        Ok(After::Keep)
+    })
+}
+
+#[test]
+fn a_token_that_may_not_is_passed_over_and_one_that_asked_too_much_is_waited_for() {
+    let forbidden = answer(403, "", r#"{"message": "Resource not accessible by integration"}"#);
+    let server = answering(forbidden.clone(), answer(200, "", "{}"));
+    run(async {
+        let found = worker(&server).ask(&need(GitHubObject::Repository)).await.unwrap();
+        assert_eq!(found, Answer::Present(b"{}".as_slice().into()));
+    });
+    assert_eq!(tokens(&server), ["token own-token", ""]);
+    // nobody is told of a private repository: that it is not there is no answer then
+    let server = answering(forbidden, answer(404, "", "{}"));
+    run(async {
+        let error = worker(&server).ask(&need(GitHubObject::Repository)).await.unwrap_err();
+        let SourceError::Fetch(FetchError::Transfer { error, .. }) = &error else { panic!("{error:?}") };
+        assert_eq!(error.status(), Some(403));
+    });
+    for limited in [
+        answer(403, "x-ratelimit-remaining: 0\r\n", "{}"),
+        answer(403, "retry-after: 0\r\n", "{}"),
+        answer(403, "", r#"{"message": "You have exceeded a secondary rate limit."}"#),
+    ] {
+        let server = answering(limited, answer(200, "", "{}"));
+        run(async {
+            let error = worker(&server).ask(&need(GitHubObject::Repository)).await.unwrap_err();
+            let limited = matches!(&error, SourceError::Fetch(FetchError::Transfer { attempts: 6, .. }));
+            assert!(limited, "{error:?}");
+        });
+        assert!(tokens(&server).iter().all(|token| token == "token own-token"));
+    }
+}
+
+#[test]
+fn a_commit_that_cannot_be_processed_is_not_there() {
+    let server = answering(answer(422, "", r#"{"message": "No commit found for SHA"}"#), Vec::new());
+    run(async {
+        let place = worker(&server);
+        let commit = need(GitHubObject::Commit { revision: REVISION.to_owned() });
+        assert_eq!(place.ask(&commit).await.unwrap(), Answer::Absent);
+        place.ask(&need(GitHubObject::Pull { number: 1 })).await.unwrap_err();
     });
 }
 

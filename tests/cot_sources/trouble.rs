@@ -10,6 +10,7 @@ use scriptworker_core::cot::evidence::Answer;
 use scriptworker_core::cot::need::Need;
 use scriptworker_core::json::DocumentKind;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 const JSON: &str = "content-type: application/json\r\n";
 const HTML: &str = "content-type: text/html; charset=utf-8\r\n";
@@ -94,6 +95,72 @@ fn row_132_limits_of_rates_outages_and_names_that_are_unknown_are_no_verdicts() 
             place("https://tc.example", quick(Phase::Connect), settings("http://no-such-host.invalid"));
         let error = place.ask(&Need::Projects).await.unwrap_err();
         assert!(matches!(&error, SourceError::Fetch(FetchError::Transfer { attempts: 6, .. })), "{error:?}");
+        assert!(unavailable(&Need::Projects, error));
+    });
+}
+
+#[test]
+fn a_host_that_says_how_long_to_wait_is_waited_for() {
+    for reset in [None, Some(3)] {
+        let header = match reset {
+            None => "retry-after: 2".to_owned(),
+            Some(seconds) => {
+                let reset = chrono::Utc::now().timestamp() + seconds;
+                format!("x-ratelimit-remaining: 0\r\nx-ratelimit-reset: {reset}")
+            }
+        };
+        let host = in_turn(vec![answer(429, &format!("{header}\r\n"), "later"), answer(200, "", "a: b")]);
+        run(async {
+            let place = place("https://tc.example", HttpConfig::default(), settings(&host.url()));
+            let began = Instant::now();
+            place.ask(&Need::Projects).await.unwrap();
+            assert!(began.elapsed() >= Duration::from_millis(1500), "{header}: {:?}", began.elapsed());
+        });
+    }
+}
+
+#[test]
+fn row_079_a_page_in_the_place_of_an_artifact_is_no_artifact() {
+    let told = |content_type: &'static str| {
+        Server::start(move |seen: &Seen, stream: &mut dyn Stream| {
+            let entry = format!(
+                r#"{{"storageType": "s3", "name": "public/a", "expires": "2030-01-01T00:00:00.000Z",
+                "contentType": "{content_type}"}}"#
+            );
+            stream.write_all(&match seen.target.as_str() {
+                target if target.contains("/artifacts/") => {
+                    answer(303, &format!("location: http://{}/content\r\n", seen.headers["host"]), "")
+                }
+                target if target.ends_with("/artifacts") => {
+                    answer(200, JSON, &format!(r#"{{"artifacts": [{entry}]}}"#))
+                }
+                _ => answer(200, HTML, "<html>be right back</html>"),
+            })?;
+            Ok(After::Keep)
+        })
+    };
+    run(async {
+        let (zip, html) = (told("application/zip"), told("text/html"));
+        let at = |queue: &Server| place(&queue.url(), HttpConfig::default(), settings(""));
+        let need = artifact("public/a");
+        let proxied = at(&zip);
+        let error = proxied.ask(&need).await.unwrap_err();
+        assert!(matches!(&error, SourceError::Fetch(FetchError::Page { attempts: 6, .. })), "{error:?}");
+        assert!(unavailable(&need, error));
+        assert_eq!(proxied.stored().len(), 0, "nothing of it is kept");
+        // what is HTML by its creator's word or by its name
+        assert!(matches!(at(&html).ask(&need).await.unwrap(), Answer::Stored(_)));
+        assert!(matches!(at(&zip).ask(&artifact("public/a.html")).await.unwrap(), Answer::Stored(_)));
+    });
+}
+
+#[test]
+fn a_list_of_projects_that_was_moved_is_trouble() {
+    let moved = in_turn(vec![answer(404, "", "no such file")]);
+    run(async {
+        let place = place("https://tc.example", HttpConfig::default(), settings(&moved.url()));
+        let error = place.ask(&Need::Projects).await.unwrap_err();
+        assert!(matches!(&error, SourceError::Fetch(FetchError::NoProjects { .. })), "{error:?}");
         assert!(unavailable(&Need::Projects, error));
     });
 }

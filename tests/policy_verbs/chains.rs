@@ -162,3 +162,31 @@ fn nothing_is_compared_with_nothing() {
         assert!(ran.stderr.contains(said), "{said}: {}", ran.stderr);
     }
 }
+
+#[test]
+fn signatures_are_checked_if_they_were_when_the_chain_was_recorded() {
+    let site = Site::of(&tampered(Tampering::Attestation));
+    let place = Place::new();
+    std::fs::create_dir(place.path("bundles")).unwrap();
+    let file = place.path("bundles/unsigned");
+    let ran = site.verify(&["--bundle", file.to_str().unwrap()]);
+    assert_eq!(ran.status.code(), Some(3), "{ran:?}");
+    let (mut recorded, evidence) = bundle::read(&std::fs::read(&file).unwrap()).unwrap();
+    assert!(recorded.signatures_checked);
+    let config = site.path("scriptworker.json");
+    let arguments = [
+        "policy",
+        "diff",
+        "current",
+        "current",
+        "--bundles",
+        "bundles",
+        "--config",
+        config.to_str().unwrap(),
+    ];
+    let told = || place.run(&arguments).stdout;
+    assert!(told().contains("refused (signature"), "{}", told());
+    recorded.signatures_checked = false;
+    std::fs::write(&file, bundle::write(&recorded, &evidence).unwrap()).unwrap();
+    assert!(!told().contains("(signature"), "{}", told());
+}

@@ -5,7 +5,7 @@ use crate::site::{ARTIFACT, BUILD, Release, SIGNING, Site, id, key, now};
 use scriptworker::cot::budgets::Budgets;
 use scriptworker::cot::case::OwnedCase;
 use scriptworker::cot::gather::{GatherError, verify};
-use scriptworker::cot::renderer::Subprocess;
+use scriptworker::cot::renderer::{RendererTrouble, Subprocess};
 use scriptworker::cot::sources::{SourceSettings, Sources};
 use scriptworker::cot::staging::Staging;
 use scriptworker::embedded_queue::{Call, Fault, FaultKind};
@@ -21,8 +21,9 @@ use scriptworker_core::json::DocumentKind;
 use scriptworker_core::yaml;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+use std::fs::Permissions;
 use std::io;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,6 +61,14 @@ fn judge(
     work_dir: &Path,
     budgets: Budgets,
 ) -> (Arc<Staging>, Result<(Judgement, Evidence), GatherError>) {
+    judge_case(case(release, budgets), site, work_dir)
+}
+
+fn judge_case(
+    case: Arc<OwnedCase>,
+    site: &Site,
+    work_dir: &Path,
+) -> (Arc<Staging>, Result<(Judgement, Evidence), GatherError>) {
     actix_rt::System::new().block_on(async {
         let settings = SourceSettings {
             pushlog_url: "{repo}/json-pushes?changeset={revision}".to_owned(),
@@ -72,7 +81,7 @@ fn judge(
         let root = RootUrl::parse(&site.queue.root_url()).unwrap();
         let http = Http::new(HttpConfig::default()).unwrap();
         let sources = Sources::new(http, &root, Auth::Anonymous, settings, Arc::clone(&staging));
-        (staging, verify(&case(release, budgets), &sources, Evidence::new(), |_| {}).await)
+        (staging, verify(&case, &sources, Evidence::new(), |_| {}).await)
     })
 }
 
@@ -129,9 +138,65 @@ fn row_073_no_link_that_somebody_left_is_followed() {
     assert_eq!(std::fs::read_dir(&work_dir).unwrap().count(), 1, "nothing else is left");
 }
 
-fn rendered(template: Value) -> Result<Value, TemplateError> {
+fn rendering(template: Value) -> Rendering {
     let (decision, own) = (id(BUILD), id(BUILD));
-    renderer().render(&Rendering { template, context: Map::new(), now: now(), decision, own })
+    Rendering { template, context: Map::new(), now: now(), decision, own }
+}
+
+fn rendered(template: Value) -> Result<Value, TemplateError> {
+    renderer().render(&rendering(template))
+}
+
+/// A renderer that does this.
+fn script(dir: &Path, lines: &str) -> Subprocess {
+    let path = dir.join("renderer");
+    std::fs::write(&path, format!("#!/bin/sh\n{lines}\n")).unwrap();
+    std::fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+    Subprocess::of(path)
+}
+
+#[test]
+fn a_template_that_this_machine_cannot_render_is_no_verdict() {
+    let dir = tempfile::tempdir().unwrap();
+    let question = rendering(json!({"$eval": "1 + 1"}));
+    for lines in ["kill -KILL $$", "kill -TERM $$", "exit 1", "cat >/dev/null; echo rubbish"] {
+        let renderer = script(dir.path(), lines);
+        let error = renderer.render(&question).unwrap_err();
+        assert!(matches!(error, TemplateError::Unavailable { .. }), "{lines}: {error:?}");
+        assert!(renderer.take_trouble().is_some(), "{lines}");
+    }
+    let nowhere = Subprocess::of(dir.path().join("nowhere"));
+    assert!(matches!(nowhere.render(&question), Err(TemplateError::Unavailable { .. })));
+    assert!(matches!(nowhere.take_trouble(), Some(RendererTrouble::Process(_))));
+    // its own limits are a verdict
+    for lines in ["kill -XCPU $$", "kill -ABRT $$"] {
+        let renderer = script(dir.path(), lines);
+        let error = renderer.render(&question).unwrap_err();
+        assert!(matches!(error, TemplateError::TooMuch { .. }), "{lines}: {error:?}");
+        assert!(renderer.take_trouble().is_none(), "{lines}");
+    }
+    // once more, and trouble is not remembered
+    let program = env!("CARGO_BIN_EXE_scriptworker");
+    let times = |times: usize| {
+        let counter = dir.path().join(format!("counter-{times}"));
+        let counter = counter.display();
+        format!(
+            "echo x >>{counter}; [ $(wc -l <{counter}) -gt {times} ] || kill -KILL $$; exec {program} \"$@\""
+        )
+    };
+    assert_eq!(script(dir.path(), &times(1)).render(&question).unwrap(), json!(2));
+    let renderer = script(dir.path(), &times(2));
+    assert!(matches!(renderer.render(&question), Err(TemplateError::Unavailable { .. })));
+    assert_eq!(renderer.render(&question).unwrap(), json!(2));
+
+    let release = hg::release();
+    let site = Site::of(&release);
+    let mut case = case(&release, Budgets::default());
+    Arc::get_mut(&mut case).unwrap().renderer = Subprocess::of(dir.path().join("nowhere"));
+    let (_, judged) = judge_case(case, &site, dir.path());
+    let error = judged.unwrap_err();
+    assert!(matches!(error, GatherError::Renderer(RendererTrouble::Process(_))), "{error:?}");
+    assert!(error.is_unavailable());
 }
 
 #[test]

@@ -40,12 +40,19 @@ pub struct Recorded {
     pub product: String,
     /// Whether the task's own attestation was looked at.
     pub attested: bool,
+    /// Whether signatures were checked. Bundles that do not say so are of a time when nobody asked.
+    #[serde(default = "yes")]
+    pub signatures_checked: bool,
     /// When, by the machine that recorded it.
     pub at: UnixMillis,
     /// When, by the queue.
     pub queue_now: Option<UnixMillis>,
     /// Who recorded it: program and version.
     pub by: String,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Why a bundle cannot be used.

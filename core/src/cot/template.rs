@@ -70,6 +70,13 @@ pub enum TemplateError {
         /// What there is.
         limit: String,
     },
+    /// Whoever renders has no answer, and the template has nothing to do with it. No verdict may come of it: whoever
+    /// renders sees to that.
+    #[error("the template cannot be rendered here: {problem}")]
+    Unavailable {
+        /// The trouble.
+        problem: String,
+    },
 }
 
 impl TemplateError {

@@ -175,6 +175,7 @@ impl Case {
             task_type: self.expected.task_type.clone(),
             product: self.expected.product.clone(),
             attested: self.expected.attested,
+            signatures_checked: true,
             at: self.expected.now,
             queue_now: self.expected.queue_now,
             by: "a fixture".to_owned(),

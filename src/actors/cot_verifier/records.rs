@@ -119,6 +119,7 @@ fn record(
         task_type: words.task_type.to_owned(),
         product: words.product.to_owned(),
         attested: false,
+        signatures_checked: place.config.verification.check_signatures,
         at: verdicts.now,
         queue_now: verdicts.queue_now,
         by: concat!("scriptworker ", env!("CARGO_PKG_VERSION")).to_owned(),

@@ -81,6 +81,7 @@ fn is_about_the_signature(fault: &PolicyFault) -> bool {
         | PolicyFault::Table(_)
         | PolicyFault::Lint { .. }
         | PolicyFault::NoProduct
+        | PolicyFault::TaskType { .. }
         | PolicyFault::Product { .. }
         | PolicyFault::Succession { .. }
         | PolicyFault::Record(_) => false,

@@ -144,6 +144,7 @@ fn judge(which: &Path, inspection: Option<&Inspection>) -> Result<Judge, PolicyV
         | PolicyFault::Table(_)
         | PolicyFault::Lint { .. }
         | PolicyFault::NoProduct
+        | PolicyFault::TaskType { .. }
         | PolicyFault::Product { .. }
         | PolicyFault::Succession { .. }
         | PolicyFault::Record(_) => true,

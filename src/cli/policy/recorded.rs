@@ -84,7 +84,7 @@ impl Judge {
             policy: self.policy.clone(),
             product: product.clone(),
             keyrings: self.keyrings.clone(),
-            check_signatures: true,
+            check_signatures: recorded.signatures_checked,
             renderer: Subprocess::default(),
             hops: self.hops,
             budgets: Budgets::default(),
@@ -92,9 +92,10 @@ impl Judge {
             queue_now: recorded.queue_now,
         };
         match case.judge(evidence) {
-            Judgement::Verified(..) => Outcome::Verified,
-            Judgement::Refused(report) => refused(&report),
-            Judgement::Incomplete(needs) => {
+            Err(trouble) => Outcome::Undecidable(format!("failed to {trouble}")),
+            Ok(Judgement::Verified(..)) => Outcome::Verified,
+            Ok(Judgement::Refused(report)) => refused(&report),
+            Ok(Judgement::Incomplete(needs)) => {
                 let needs: Vec<_> = needs.iter().map(ToString::to_string).collect();
                 Outcome::Undecidable(format!("needs {}", needs.join(", ")))
             }

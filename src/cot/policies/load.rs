@@ -5,7 +5,8 @@ use crate::config::PolicyConfig;
 use crate::key_files::{self, KeyFileError};
 use scriptworker_core::cot::keys::Form;
 use scriptworker_core::cot::policy::{
-    CLASSIC, CURRENT, Lint, LintLevel, Policy, PolicyError, PolicyProblem, PolicySuccession, Product,
+    CLASSIC, CURRENT, Lint, LintLevel, Policy, PolicyError, PolicyId, PolicyProblem, PolicySuccession,
+    Product,
 };
 use scriptworker_core::cot::role::RuleSet;
 use scriptworker_core::ed25519::{PrivateKey, PublicKey};
@@ -128,6 +129,16 @@ pub enum PolicyFault {
         /// Those of the policy.
         known: Vec<String>,
         /// The one that is asked for.
+        found: String,
+    },
+    /// The policy does not know the worker's own task type.
+    #[error("cot_job_type: expected a task type of {policy} ({}), found {found:?}", known.join(", "))]
+    TaskType {
+        /// Which policy.
+        policy: Box<PolicyId>,
+        /// Those that it knows.
+        known: Vec<String>,
+        /// The configuration's.
         found: String,
     },
     /// Another policy was in use before that it must not follow.

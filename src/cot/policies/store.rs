@@ -14,6 +14,8 @@ use tokio::sync::watch;
 #[derive(Debug)]
 pub struct PolicyStore {
     config: PolicyConfig,
+    /// The type of the worker's own tasks; none for a worker that judges nothing.
+    task_type: Option<String>,
     /// The file of this worker's ed25519 key, which must not be among the public ones.
     own_key: Option<PathBuf>,
     record: PathBuf,
@@ -38,8 +40,10 @@ impl PolicyStore {
     pub fn open(config: &Config, now: UnixMillis) -> Result<Self, PolicyLoadError> {
         let (policy, record) = (config.policy.clone(), config.policy_record());
         let own_key = config.attestation.keys.ed25519.clone();
-        let loaded = Arc::new(take(&policy, own_key.as_deref(), &record, now)?);
-        Ok(Self { config: policy, own_key, record, current: watch::Sender::new(loaded) })
+        let task_type = task_type(config).map(str::to_owned);
+        let loaded = take(&policy, task_type.as_deref(), own_key.as_deref(), &record, now)?;
+        let current = watch::Sender::new(Arc::new(loaded));
+        Ok(Self { config: policy, task_type, own_key, record, current })
     }
 
     /// The policy in use, unless it has expired meanwhile. Does not block.
@@ -65,7 +69,7 @@ impl PolicyStore {
     /// # Errors
     /// Everything that is wrong, for whoever asks: nobody has to log it again.
     pub fn reload(&self, now: UnixMillis) -> Result<Arc<LoadedPolicy>, PolicyLoadError> {
-        match take(&self.config, self.own_key.as_deref(), &self.record, now) {
+        match take(&self.config, self.task_type.as_deref(), self.own_key.as_deref(), &self.record, now) {
             Ok(loaded) => {
                 let loaded = Arc::new(loaded);
                 self.current.send_replace(Arc::clone(&loaded));
@@ -88,17 +92,24 @@ impl PolicyStore {
 /// Everything that is wrong.
 pub fn check(config: &Config, now: UnixMillis) -> Result<LoadedPolicy, PolicyLoadError> {
     let own_key = config.attestation.keys.ed25519.as_deref();
-    admitted(&config.policy, own_key, &config.policy_record(), now).map(|(loaded, _)| loaded)
+    admitted(&config.policy, task_type(config), own_key, &config.policy_record(), now)
+        .map(|(loaded, _)| loaded)
+}
+
+/// Only a worker that verifies asks for rules for tasks of its own type.
+fn task_type(config: &Config) -> Option<&str> {
+    config.verify_chain_of_trust.then_some(config.verification.task_type.as_str())
 }
 
 /// Loads a policy that may follow the one before, writes down that it did, and tells of it.
 fn take(
     config: &PolicyConfig,
+    task_type: Option<&str>,
     own_key: Option<&Path>,
     record: &Path,
     now: UnixMillis,
 ) -> Result<LoadedPolicy, PolicyLoadError> {
-    let (loaded, before) = admitted(config, own_key, record, now)?;
+    let (loaded, before) = admitted(config, task_type, own_key, record, now)?;
     before.accept(&loaded.policy.id, &loaded.origin).map_err(one)?;
     for lint in &loaded.lints {
         match lint.level {
@@ -115,6 +126,7 @@ fn take(
 /// A policy that may follow the one before, and what was before.
 fn admitted(
     config: &PolicyConfig,
+    task_type: Option<&str>,
     own_key: Option<&Path>,
     record: &Path,
     now: UnixMillis,
@@ -122,6 +134,11 @@ fn admitted(
     // a key that cannot be read is told by whoever signs with it
     let own = own_key.and_then(|path| signing::read_ed25519(path).ok());
     let loaded = load(config, None, own.as_ref(), now)?;
+    if let Some(found) = task_type.filter(|found| !loaded.policy.task_types.contains_key(*found)) {
+        let known = loaded.policy.task_types.keys().cloned().collect();
+        let policy = Box::new(loaded.policy.id.clone());
+        return Err(one(PolicyFault::TaskType { policy, known, found: found.to_owned() }));
+    }
     let before = Record::read(record).map_err(one)?;
     before.admits(&loaded.policy, &loaded.origin).map_err(one)?.map_err(|source| {
         one(PolicyFault::Succession { origin: loaded.origin.clone(), source, record: record.to_path_buf() })

@@ -9,6 +9,7 @@ fn recorded() -> Recorded {
         task_type: "signing".to_owned(),
         product: "firefox".to_owned(),
         attested: true,
+        signatures_checked: false,
         at: UnixMillis(1_795_000_000_000),
         queue_now: None,
         by: "a test".to_owned(),
@@ -92,4 +93,12 @@ proptest! {
         let bytes = write(&recorded(), &evidence()).unwrap();
         prop_assert!(read(&bytes[..at.index(bytes.len())]).is_err());
     }
+}
+
+#[test]
+fn a_record_that_does_not_say_so_was_made_with_signatures() {
+    let mut record = serde_json::to_value(recorded()).unwrap();
+    assert_eq!(record["signaturesChecked"], false);
+    record.as_object_mut().unwrap().remove("signaturesChecked");
+    assert!(serde_json::from_value::<Recorded>(record).unwrap().signatures_checked);
 }

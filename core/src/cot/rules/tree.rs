@@ -204,7 +204,10 @@ fn render(
     renderer.render(&rendering).map_err(|error| {
         let reason = match &error {
             TemplateError::Unsupported { .. } | TemplateError::Differs { .. } => Reason::TemplateUnsupported,
-            TemplateError::Unterminated { .. } | TemplateError::Refused { .. } => Reason::Template,
+            // without a renderer nobody gets to see what is judged
+            TemplateError::Unterminated { .. }
+            | TemplateError::Refused { .. }
+            | TemplateError::Unavailable { .. } => Reason::Template,
             TemplateError::TooMuch { .. } => Reason::Limit,
         };
         Finding::new(reason).at(TEMPLATE).because(error).into()

@@ -98,7 +98,11 @@ fn broken() -> TransferError {
 
 fn answered(status: u16) -> Result<(), TransferError> {
     let (place, start) = ("https://storage/".to_owned(), "SlowDown".to_owned());
-    if matches!(status, 200 | 204) { Ok(()) } else { Err(TransferError::Status { place, status, start }) }
+    if matches!(status, 200 | 204) {
+        Ok(())
+    } else {
+        Err(TransferError::Status { place, status, start, wait: None })
+    }
 }
 
 impl FakeStorage {

@@ -172,3 +172,21 @@ fn the_own_private_key_is_noticed_among_the_public_ones() {
     let error = PolicyStore::open(&config, NOW).unwrap_err();
     assert!(matches!(&error.0[..], [PolicyFault::Lint { .. }]), "{error}");
 }
+
+#[test]
+fn a_policy_without_the_workers_own_task_type_is_not_taken() {
+    let place = Place::new();
+    let verifying = format!("{FILE}verify_chain_of_trust: true\ncot_job_type: signing\n");
+    place.write("p.yml", policy("mine", 5, ""));
+    let store = place.open(&verifying).unwrap();
+    let other = policy("mine", 6, "").replace("\n  signing:", "\n  sealing:");
+    assert!(other.contains("\n  sealing:"));
+    place.write("p.yml", other);
+    let unknown = |faults: &[PolicyFault]| matches!(faults, [PolicyFault::TaskType { .. }]);
+    let error = store.reload(NOW).unwrap_err();
+    assert!(unknown(&error.0), "{error}");
+    assert_eq!(store.id().serial, 5, "the one before stays in use");
+    assert!(unknown(&place.open(&verifying).unwrap_err()));
+    // who verifies nothing has no type that matters
+    assert_eq!(place.open(FILE).unwrap().id().serial, 6);
+}
