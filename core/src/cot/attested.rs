@@ -78,11 +78,6 @@ impl Attested {
         })
     }
 
-    /// Whether there is an artifact of this name.
-    pub fn has(&self, name: &str) -> bool {
-        self.artifacts.contains_key(name)
-    }
-
     /// The names of all artifacts.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.artifacts.keys().map(String::as_str)
