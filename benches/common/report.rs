@@ -186,7 +186,12 @@ fn verdict(bar: &Verdict, unit: &str) -> String {
             let times = bar.or_bare.unwrap_or_default();
             format!("the larger of {} {unit} and {} × bare", short(bar.most), short(times))
         }
-        "Python" if bar.most < 1.0 => format!("1/{:.0} of Python", 1.0 / bar.most),
+        "Python" if bar.most < 1.0 => {
+            let times = 1.0 / bar.most;
+            // one and a half is not two
+            let digits = usize::from((times - times.round()).abs() > 0.05);
+            format!("1/{times:.digits$} of Python")
+        }
         against => format!("{} × {against}", short(bar.most)),
     };
     format!("{} ≤ {most}", if bar.passes { "✓" } else { "**missed**:" })
