@@ -16,3 +16,6 @@ pub mod script;
 pub mod signing;
 pub mod taskcluster;
 pub mod telemetry;
+
+/// The program and its version, as records and requests name them.
+pub const PROGRAM: &str = concat!("scriptworker ", env!("CARGO_PKG_VERSION"));

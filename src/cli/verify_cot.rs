@@ -16,6 +16,7 @@ mod show;
 use self::keep::{Staged, keep};
 use self::rehash::rehash;
 use self::setup::{Setup, SetupError};
+use crate::cli::keys::common::now;
 use crate::cot::budgets::Budgets;
 use crate::cot::case::OwnedCase;
 use crate::cot::gather::{GatherError, verify_telling};
@@ -42,7 +43,6 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 /// The exit code of a refusal: `malformed-payload`, as the worker would report it.
 const EXIT_REFUSED: u8 = 3;
@@ -229,11 +229,6 @@ fn say(line: &str) {
     for line in line.lines() {
         eprintln!("{}", escaped(line));
     }
-}
-
-pub(super) fn now() -> UnixMillis {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    UnixMillis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 async fn online(options: &Options) -> Result<(Verdict, Staged), Error> {

@@ -8,7 +8,7 @@ use super::fetch::{Expected, FetchError, Found, Request, is_about_the_token};
 use super::sources::Sources;
 use crate::taskcluster::Budget;
 use crate::taskcluster::auth::AccessLevel;
-use crate::taskcluster::url::encode_segment;
+use crate::taskcluster::url::{encode_path, encode_segment};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use scriptworker_core::cot::need::GitHubObject;
@@ -57,7 +57,8 @@ impl Sources {
             GitHubObject::Tags => return self.tags(repository, limit, purse).await,
             GitHubObject::BranchCommits { revision } => {
                 let revision = encode_segment(revision);
-                let url = format!("{}/{}/branch_commits/{revision}", self.github_site, path_of(repository));
+                let url =
+                    format!("{}/{}/branch_commits/{revision}", self.github_site, encode_path(repository));
                 let (url, _) = self.settings.mirrored(&url);
                 let (authorization, expected) = (None, Expected::Page);
                 let request = Request { url: &url, authorization, max_bytes: limit, expected };
@@ -96,8 +97,7 @@ impl Sources {
         path: &str,
         purse: &Purse,
     ) -> Result<Found, FetchError> {
-        let path = path.split('/').map(encode_segment).collect::<Vec<_>>().join("/");
-        let end = format!("/contents/{path}?ref={}", encode_segment(revision));
+        let end = format!("/contents/{}?ref={}", encode_path(path), encode_segment(revision));
         let limit = DocumentKind::TaskTemplate.limits().bytes;
         // base64 with line breaks, and what is said about the file
         Ok(match self.api(repository, &end, limit.saturating_mul(2), purse).await? {
@@ -138,7 +138,7 @@ impl Sources {
     }
 
     fn address(&self, repository: &str, end: &str) -> String {
-        format!("{}/repos/{}{end}", self.github_api, path_of(repository))
+        format!("{}/repos/{}{end}", self.github_api, encode_path(repository))
     }
 
     /// The app's token for a repository; none without credentials, or where the app is not installed.
@@ -166,10 +166,6 @@ fn certain(answer: Result<Found, FetchError>, not_taken: Option<FetchError>) -> 
         (Found::Nothing, Some(trouble)) => Err(trouble),
         (found, _) => Ok(found),
     }
-}
-
-fn path_of(repository: &str) -> String {
-    repository.split('/').map(encode_segment).collect::<Vec<_>>().join("/")
 }
 
 /// What the API says of a path.
@@ -231,7 +227,7 @@ mod tests {
 
     #[test]
     fn names_cannot_leave_their_place_in_the_address() {
-        assert_eq!(path_of("owner/name"), "owner/name");
-        assert_eq!(path_of("owner/na me?x"), "owner/na%20me%3Fx");
+        assert_eq!(encode_path("owner/name"), "owner/name");
+        assert_eq!(encode_path("owner/na me?x"), "owner/na%20me%3Fx");
     }
 }

@@ -3,7 +3,7 @@
 use super::budgets::Purse;
 use super::fetch::{Expected, FetchError, Found, Request};
 use super::sources::Sources;
-use crate::taskcluster::url::encode_segment;
+use crate::taskcluster::url::{encode_path, encode_segment};
 use scriptworker_core::json::DocumentKind;
 
 /// An address without what may be a secret.
@@ -20,8 +20,7 @@ impl Sources {
         path: &str,
         purse: &Purse,
     ) -> Result<Found, FetchError> {
-        let path = path.split('/').map(encode_segment).collect::<Vec<_>>().join("/");
-        let url = format!("{repository}/raw-file/{}/{path}", encode_segment(revision));
+        let url = format!("{repository}/raw-file/{}/{}", encode_segment(revision), encode_path(path));
         self.read(&url, DocumentKind::TaskTemplate, Expected::Text, purse).await
     }
 

@@ -1,6 +1,7 @@
 //! The keyrings of all worker implementations at one revision of the key repository: what verifications read.
 
 use crate::config::{KeyringLayout, KeyringModel};
+use scriptworker_core::cot::keys::Implementation;
 use scriptworker_core::openpgp::{Certificate, Fingerprint, Keyring, Role, SignaturePolicy};
 use scriptworker_core::time::UnixMillis;
 use serde::{Deserialize, Serialize};
@@ -69,6 +70,12 @@ impl KeyringSet {
     /// The keyring of a worker implementation.
     pub fn get(&self, implementation: &str) -> Option<&Keyring> {
         self.keyrings.get(implementation)
+    }
+
+    /// The keyrings of the implementations whose attestations may be clear-signed, for whoever judges chains of trust.
+    pub fn by_implementation(&self) -> BTreeMap<Implementation, Keyring> {
+        let each = Implementation::ALL.into_iter();
+        each.filter_map(|one| Some((one, self.get(one.name())?.clone()))).collect()
     }
 
     /// The names of all worker implementations.

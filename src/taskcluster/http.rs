@@ -39,7 +39,7 @@ pub struct HttpConfig {
 impl Default for HttpConfig {
     fn default() -> Self {
         Self {
-            user_agent: concat!("scriptworker ", env!("CARGO_PKG_VERSION")).to_owned(),
+            user_agent: crate::PROGRAM.to_owned(),
             connect_timeout: Duration::from_secs(15),
             header_timeout: Duration::from_secs(30),
             stall_timeout: Duration::from_secs(30),

@@ -33,6 +33,11 @@ pub fn encode_segment(argument: &str) -> String {
     utf8_percent_encode(argument, SEGMENT).to_string()
 }
 
+/// Percent-encodes each part of a path; the slashes between them stay.
+pub fn encode_path(path: &str) -> String {
+    path.split('/').map(encode_segment).collect::<Vec<_>>().join("/")
+}
+
 /// The root URL of a Taskcluster deployment: scheme, host and optional port, without a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RootUrl(Target);

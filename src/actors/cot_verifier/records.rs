@@ -122,7 +122,7 @@ fn record(
         signatures_checked: place.config.verification.check_signatures,
         at: verdicts.now,
         queue_now: verdicts.queue_now,
-        by: concat!("scriptworker ", env!("CARGO_PKG_VERSION")).to_owned(),
+        by: crate::PROGRAM.to_owned(),
     };
     let bytes = bundle::write(&recorded, &verdicts.evidence)?;
     let digest = Digest::Sha256(Sha256::digest(&bytes).into()).digits();
@@ -208,7 +208,7 @@ fn tell(place: &Place, verified: bool, line: &str) {
 /// First the one line that matters, then the rest of the verdict, then how it came about.
 fn log(place: &Place, lines: &mut Vec<String>) -> Result<VerdictFile, RecordError> {
     if let Some(first) = lines.first_mut() {
-        *first = format!("scriptworker {}: {first}", env!("CARGO_PKG_VERSION"));
+        *first = format!("{}: {first}", crate::PROGRAM);
     }
     lines.push("what was asked, and when it was known:".to_owned());
     lines.extend(place.progress.iter().map(|line| crate::telemetry::escaped(line)));
@@ -224,8 +224,7 @@ fn document(
     let mut shown = words.document(verdict);
     if let Some(members) = shown.as_object_mut() {
         members.insert("runId".to_owned(), place.key.run_id.get().into());
-        let by = concat!("scriptworker ", env!("CARGO_PKG_VERSION"));
-        members.insert("judgedBy".to_owned(), by.into());
+        members.insert("judgedBy".to_owned(), crate::PROGRAM.into());
     }
     write(place.config.artifact_dir.join(DOCUMENT), format_json(&shown).into_bytes())
 }

@@ -201,9 +201,7 @@ impl Verification {
         if !policy.takes_openpgp() || !self.means.config.verification.check_signatures {
             return Ok(BTreeMap::new());
         }
-        let set = self.means.keyrings.current().ok_or(NoVerdict::NoKeyrings)?;
-        let each = Implementation::ALL.into_iter();
-        Ok(each.filter_map(|one| Some((one, set.get(one.name())?.clone()))).collect())
+        Ok(self.means.keyrings.current().ok_or(NoVerdict::NoKeyrings)?.by_implementation())
     }
 
     fn note(&self, need: &Need) {

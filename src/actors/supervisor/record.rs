@@ -95,7 +95,7 @@ impl Supervisor {
             status,
             resolution,
             clean,
-            by: concat!("scriptworker ", env!("CARGO_PKG_VERSION")).to_owned(),
+            by: crate::PROGRAM.to_owned(),
         });
     }
 

@@ -145,7 +145,7 @@ pub(super) fn deliver(out: Option<&Path>, text: &str) -> Result<(), KeyVerbError
 }
 
 /// The world's date. A clock before 1970 is taken for 1970, where no key is valid.
-pub(super) fn now() -> UnixMillis {
+pub(in crate::cli) fn now() -> UnixMillis {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     UnixMillis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

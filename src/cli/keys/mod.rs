@@ -3,7 +3,7 @@
 //!
 //! None of them overwrites a file. Secrets are read from files that only their owner can read, and never printed.
 
-mod common;
+pub(super) mod common;
 mod create_gpg_keys;
 mod export_key;
 mod gen_key;

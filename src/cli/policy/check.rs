@@ -1,7 +1,7 @@
 //! `scriptworker policy check FILE [--public-key KEY]…`: everything that is wrong with a policy file.
 
 use super::{PolicyVerbError, print};
-use crate::cli::verify_cot::now;
+use crate::cli::keys::common::now;
 use crate::cot::policies::{PolicyFault, read_policy};
 use crate::telemetry::escaped;
 use clap::Args;

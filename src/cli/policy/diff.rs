@@ -2,7 +2,7 @@
 
 use super::recorded::{self, Judge, Outcome};
 use super::{PolicyVerbError, print, say};
-use crate::cli::verify_cot::now;
+use crate::cli::keys::common::now;
 use crate::cli::verify_cot::setup::{self, inspect};
 use crate::config::{Inspection, PolicyConfig};
 use crate::cot::policies::{Effective, Origin, PolicyFault, PolicyLoadError, effective, takes_openpgp};

@@ -1,7 +1,7 @@
 //! `scriptworker policy show [--product P] [--config FILE]`: the tables in effect, with what the configuration replaces.
 
 use super::{PolicyVerbError, print};
-use crate::cli::verify_cot::now;
+use crate::cli::keys::common::now;
 use crate::cli::verify_cot::setup::inspect;
 use crate::config::{Inspection, PolicyConfig};
 use crate::cot::policies::{Effective, PolicyFault, PolicyLoadError, effective};

@@ -68,7 +68,7 @@ fn write_bundle(file: &Path, verdict: &Verdict) -> Result<(), Error> {
         signatures_checked: case.check_signatures,
         at: case.now,
         queue_now: case.queue_now,
-        by: concat!("scriptworker ", env!("CARGO_PKG_VERSION")).to_owned(),
+        by: crate::PROGRAM.to_owned(),
     };
     let bytes = bundle::write(&recorded, &verdict.evidence)?;
     fsio::write_atomic(file, &bytes, 0o644)

@@ -1,6 +1,7 @@
 //! Policy, keys and addresses: those of a configuration, or what is built in.
 
 use super::Options;
+use crate::cli::keys::common::now;
 use crate::config::{self, BuiltIn, CLASSIC_HOPS, Config, Environment, Inspection, PolicyConfig, find_key};
 use crate::cot::policies::{self, LoadedPolicy, PolicyLoadError};
 use crate::cot::sources::SourceSettings;
@@ -70,7 +71,7 @@ impl Setup {
         let built_in_policy = PolicyConfig::built_in(RuleSet::Current);
         let source = config.map_or(&built_in_policy, |config| &config.policy);
         let product = product.or(source.product.as_deref()).unwrap_or(DEFAULT_PRODUCT);
-        let policy = policies::load(source, Some(product), None, super::now())?;
+        let policy = policies::load(source, Some(product), None, now())?;
         let keyrings = match options.verify_sigs && policy.takes_openpgp() {
             true => keyrings(config)?,
             false => BTreeMap::new(),
@@ -126,9 +127,7 @@ pub(in crate::cli) fn keyrings(
     config: Option<&Config>,
 ) -> Result<BTreeMap<Implementation, Keyring>, SetupError> {
     let base = config.and_then(|config| config.keyrings.base.as_deref());
-    let set = Store::new(base.ok_or(SetupError::NoKeyrings)?).load()?;
-    let each = Implementation::ALL.into_iter();
-    Ok(each.filter_map(|one| Some((one, set.get(one.name())?.clone()))).collect())
+    Ok(Store::new(base.ok_or(SetupError::NoKeyrings)?).load()?.by_implementation())
 }
 
 /// The most steps from a task to a link of its chain.
