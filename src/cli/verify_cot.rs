@@ -192,7 +192,12 @@ pub(super) fn verify_cot(options: &Options) -> ExitCode {
         }
     };
     match judged {
-        Ok((verdict, staged)) => ExitCode::from(conclude(options, &verdict, staged)),
+        Ok((verdict, staged)) => {
+            let code = conclude(options, &verdict, staged);
+            // the program ends: to take a large chain apart piece by piece would only keep people waiting
+            std::mem::forget(verdict);
+            ExitCode::from(code)
+        }
         Err(error) => {
             complain(&error);
             ExitCode::from(error.exit_code())
@@ -305,10 +310,7 @@ async fn judge_online(
 }
 
 fn offline(options: &Options, file: &Path) -> Result<Verdict, Error> {
-    let mut bytes = Vec::new();
-    File::open(file)
-        .and_then(|open| open.take(bundle::MOST_BYTES).read_to_end(&mut bytes))
-        .map_err(|source| Error::File { path: file.to_owned(), source })?;
+    let bytes = read(file).map_err(|source| Error::File { path: file.to_owned(), source })?;
     let (recorded, mut evidence) = bundle::read(&bytes)?;
     let (mut hashed_again, mut no_file) = (BTreeSet::new(), Vec::new());
     if let Some(dir) = &options.artifacts {
@@ -336,6 +338,16 @@ fn offline(options: &Options, file: &Path) -> Result<Verdict, Error> {
         Err(finding) => Judged::NoTask(finding),
     };
     Ok(Verdict { judgement, case, evidence, offline: Some(Offline { recorded, hashed_again, no_file }) })
+}
+
+/// A bundle, as far as one is read.
+fn read(file: &Path) -> io::Result<Vec<u8>> {
+    let open = File::open(file)?;
+    let length = open.metadata()?.len().min(bundle::MOST_BYTES);
+    // one byte more, or reading would ask for space to see the end
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default().saturating_add(1));
+    open.take(bundle::MOST_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// The task itself, as the queue has it.

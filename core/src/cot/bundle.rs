@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! scriptworker cot bundle 1
-//! <SHA-256 of all that follows, in hexadecimal>
+//! <SHA-256 of the index, in hexadecimal>
 //! <bytes of the index>
 //! <index: JSON>
 //! <blobs, one after the other, in the order in which the index lists them>
 //! ```
+//!
+//! The index lists the digest of every blob, so that each byte is hashed once.
 //!
 //! Policy and keys are not part of it: whoever judges has their own. Signatures and digests in a bundle prove what they
 //! always prove; what the queue and source hosts answered, and the digests of artifacts whose bytes are not in it, is
@@ -61,8 +63,8 @@ pub enum BundleError {
     /// Another file, or another version.
     #[error("read the bundle: expected a file that begins with {MAGIC:?}")]
     NoBundle,
-    /// It is not what was written.
-    #[error("read the bundle: its content has another digest than its head says")]
+    /// Its index is not what was written.
+    #[error("read the bundle: its index has another digest than its head says")]
     Damaged,
     /// The index cannot be read strictly.
     #[error("read the bundle's index: {0}")]
@@ -153,14 +155,12 @@ pub fn write(recorded: &Recorded, evidence: &Evidence) -> Result<Vec<u8>, Bundle
     };
     let blob_list = blobs.iter().map(listed).collect();
     let index = serde_json::to_vec(&Index { recorded: recorded.clone(), answers, blobs: blob_list })?;
-    let mut rest = format!("{}\n", index.len()).into_bytes();
-    rest.extend_from_slice(&index);
-    rest.push(b'\n');
+    let mut bundle = format!("{MAGIC}\n{}\n{}\n", digits(&index), index.len()).into_bytes();
+    bundle.extend_from_slice(&index);
+    bundle.push(b'\n');
     for bytes in blobs.values() {
-        rest.extend_from_slice(bytes);
+        bundle.extend_from_slice(bytes);
     }
-    let mut bundle = format!("{MAGIC}\n{}\n", digits(&rest)).into_bytes();
-    bundle.append(&mut rest);
     Ok(bundle)
 }
 
@@ -174,55 +174,55 @@ pub fn read(bundle: &[u8]) -> Result<(Recorded, Evidence), BundleError> {
         return Err(BundleError::NoBundle);
     }
     let (stated, rest) = line(rest).ok_or(BundleError::Damaged)?;
-    if stated != digits(rest).as_bytes() {
-        return Err(BundleError::Damaged);
-    }
     let (length, rest) = line(rest).ok_or(BundleError::Damaged)?;
     let length = std::str::from_utf8(length).ok().and_then(|text| text.parse::<usize>().ok());
     let (index, rest) =
         length.and_then(|length| rest.split_at_checked(length)).ok_or(BundleError::Damaged)?;
+    if stated != digits(index).as_bytes() {
+        return Err(BundleError::Damaged);
+    }
     let mut rest = rest.strip_prefix(b"\n").ok_or(BundleError::Damaged)?;
     let index: Index = serde_json::from_value(read_strict(index, DocumentKind::BundleIndex)?)?;
-    let mut blobs: BTreeMap<String, (Arc<[u8]>, bool)> = BTreeMap::new();
+    let mut blobs: BTreeMap<[u8; 32], (Arc<[u8]>, bool)> = BTreeMap::new();
     for blob in index.blobs {
         let wrong = || BundleError::Blob { sha256: blob.sha256.clone() };
         let length = usize::try_from(blob.length).map_err(|_| wrong())?;
         let (bytes, after) = rest.split_at_checked(length).ok_or_else(wrong)?;
-        if digits(bytes) != blob.sha256 {
+        let sha256 = Sha256::digest(bytes).into();
+        if Digest::Sha256(sha256).digits() != blob.sha256 {
             return Err(wrong());
         }
         rest = after;
-        if blobs.insert(blob.sha256, (bytes.into(), false)).is_some() {
+        if blobs.insert(sha256, (bytes.into(), false)).is_some() {
             return Err(BundleError::Surplus);
         }
     }
     let mut evidence = Evidence::new();
     for Entry { need, answer } in index.answers {
+        if evidence.get(&need).is_some() {
+            return Err(BundleError::Surplus);
+        }
         let answer = match answer {
-            Said::Present(sha256) => match blobs.get_mut(&sha256) {
-                Some((bytes, used)) => {
-                    *used = true;
-                    Answer::Present(Arc::clone(bytes))
-                }
-                None => return Err(BundleError::MissingBlob { sha256 }),
-            },
-            Said::Stored { sha256, sha512, length } => {
-                let sha512 = match sha512.map(|text| digest(HashAlgorithm::Sha512, text)).transpose()? {
+            Said::Present(text) => {
+                let sha256 = sha256(&text)?;
+                let Some((bytes, used)) = blobs.get_mut(&sha256) else {
+                    return Err(BundleError::MissingBlob { sha256: text });
+                };
+                *used = true;
+                evidence.add_hashed(need, Arc::clone(bytes), sha256);
+                continue;
+            }
+            Said::Stored { sha256: text, sha512, length } => {
+                let sha512 = match sha512.map(|text| digest(HashAlgorithm::Sha512, &text)).transpose()? {
                     Some(Digest::Sha512(bytes)) => Some(bytes),
                     Some(Digest::Sha256(_)) | None => None,
                 };
-                match digest(HashAlgorithm::Sha256, sha256)? {
-                    Digest::Sha256(sha256) => Answer::Stored(StoredArtifact { sha256, sha512, length }),
-                    other @ Digest::Sha512(_) => return Err(BundleError::Digest(other.digits())),
-                }
+                Answer::Stored(StoredArtifact { sha256: sha256(&text)?, sha512, length })
             }
             Said::Absent => Answer::Absent,
             Said::TooLarge { limit } => Answer::TooLarge { limit },
             Said::Forbidden { problem } => Answer::Forbidden { problem },
         };
-        if evidence.get(&need).is_some() {
-            return Err(BundleError::Surplus);
-        }
         evidence.add(need, answer).map_err(|_| BundleError::Surplus)?;
     }
     if !rest.is_empty() || blobs.values().any(|(_, used)| !used) {
@@ -251,8 +251,15 @@ fn digits(bytes: &[u8]) -> String {
     Digest::Sha256(Sha256::digest(bytes).into()).digits()
 }
 
-fn digest(algorithm: HashAlgorithm, text: String) -> Result<Digest, BundleError> {
-    Digest::parse(algorithm, &text).map_err(|_| BundleError::Digest(text))
+fn digest(algorithm: HashAlgorithm, text: &str) -> Result<Digest, BundleError> {
+    Digest::parse(algorithm, text).map_err(|_| BundleError::Digest(text.to_owned()))
+}
+
+fn sha256(text: &str) -> Result<[u8; 32], BundleError> {
+    match digest(HashAlgorithm::Sha256, text)? {
+        Digest::Sha256(bytes) => Ok(bytes),
+        other @ Digest::Sha512(_) => Err(BundleError::Digest(other.digits())),
+    }
 }
 
 #[cfg(test)]

@@ -231,7 +231,7 @@ fn rests_on(rules: &ChainRules<'_>, link: &Link) -> Result<Vec<Named>, Finding> 
     let mut others: Vec<Named> =
         link.task.inputs()?.iter().map(|input| named(&input.task_type, &input.task)).collect();
     others.extend(link.task.upstream()?.iter().map(|entry| named(&entry.task_type, &entry.task)));
-    others.sort_by_key(|other| format!("{}_{}", other.path, other.task));
+    others.sort_by_cached_key(|other| format!("{}_{}", other.path, other.task));
     others.dedup_by(|a, b| a.path == b.path && a.task == b.task);
     if others.len() > rules.limits.inputs {
         let finding = Finding::new(Reason::Limit).found(others.len());

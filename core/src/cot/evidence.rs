@@ -83,6 +83,15 @@ impl Evidence {
         }
     }
 
+    /// Adds the first answer to a question, bytes whose SHA-256 was made already. Later ones change nothing.
+    pub(super) fn add_hashed(&mut self, need: Need, bytes: Arc<[u8]>, sha256: [u8; 32]) {
+        self.entries.entry(need).or_insert_with(|| Known {
+            answer: Answer::Present(bytes),
+            parsed: OnceLock::new(),
+            sha256: OnceLock::from(sha256),
+        });
+    }
+
     /// The answer to a question.
     pub fn get(&self, need: &Need) -> Option<&Answer> {
         self.entries.get(need).map(|known| &known.answer)

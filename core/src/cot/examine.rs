@@ -46,16 +46,19 @@ pub enum Outcome {
     /// It holds, and something is worth knowing about how.
     Noted(String),
     /// It is broken.
-    Broken(Finding),
+    Broken(Box<Finding>),
     /// It rests on something that is refused already.
     Void,
 }
+
+/// What every rule came to, by link.
+pub(super) type Outcomes = BTreeMap<LinkName, BTreeMap<Rule, Outcome>>;
 
 /// One pass of all rules over the evidence that there is.
 pub(super) struct Pass<'a> {
     evidence: &'a Evidence,
     wanted: RefCell<BTreeSet<Need>>,
-    outcomes: RefCell<BTreeMap<(LinkName, Rule), Outcome>>,
+    outcomes: RefCell<Outcomes>,
 }
 
 impl<'a> Pass<'a> {
@@ -92,17 +95,21 @@ impl<'a> Pass<'a> {
         let outcome = match step {
             Ok(None) => Outcome::Passed,
             Ok(Some(note)) => Outcome::Noted(note),
-            Err(Stop::Broken(finding)) => Outcome::Broken(*finding),
+            Err(Stop::Broken(finding)) => Outcome::Broken(finding),
             Err(Stop::Void) => Outcome::Void,
             Err(Stop::Waiting) => return false,
         };
         let holds = matches!(outcome, Outcome::Passed | Outcome::Noted(_));
-        self.outcomes.borrow_mut().insert((link.clone(), rule), outcome);
+        let mut outcomes = self.outcomes.borrow_mut();
+        match outcomes.get_mut(link) {
+            Some(of_link) => drop(of_link.insert(rule, outcome)),
+            None => drop(outcomes.insert(link.clone(), BTreeMap::from([(rule, outcome)]))),
+        }
         holds
     }
 
     /// What is needed, and what was decided.
-    pub(super) fn finish(self) -> (BTreeSet<Need>, BTreeMap<(LinkName, Rule), Outcome>) {
+    pub(super) fn finish(self) -> (BTreeSet<Need>, Outcomes) {
         (self.wanted.into_inner(), self.outcomes.into_inner())
     }
 }

@@ -19,7 +19,7 @@ mod strict;
 mod write;
 
 pub use difference::{Comparison, Difference, ExtraMembers, difference};
-pub use index::{IndexError, IndexedMember, JsonIndex};
+pub use index::JsonIndex;
 pub use limits::{DocumentKind, Limits};
 pub use path::{JsonPath, Step};
 pub use strict::{Place, StrictError, read_strict};

@@ -332,17 +332,54 @@ impl<'de, const KEEP: bool> Visitor<'de> for Strict<'_, KEEP> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let inside = self.deeper()?;
-        let mut map = Map::new();
+        let mut members = Members::default();
         while let Some(key) = entries.next_key::<String>()? {
-            if map.contains_key(&key) {
+            if members.has(&key) {
                 self.within(|| Step::Key(key));
                 return Err(self.refuse(Cause::DuplicateKey));
             }
             let value =
                 entries.next_value_seed(inside).inspect_err(|_| self.within(|| Step::Key(key.clone())))?;
-            map.insert(key, value);
+            members.add(key, value);
         }
-        Ok(Value::Object(map))
+        Ok(Value::Object(members.into_map()))
+    }
+}
+
+/// The members of a map that is being read. Most documents here were written with sorted keys: a key beyond the last one
+/// has not been there, and a map is made of them at once.
+#[derive(Default)]
+struct Members {
+    sorted: Vec<(String, Value)>,
+    /// From the first key on that came after a greater one.
+    rest: Map<String, Value>,
+}
+
+impl Members {
+    fn is_next(&self, key: &str) -> bool {
+        self.rest.is_empty() && self.sorted.last().is_none_or(|(last, _)| last.as_str() < key)
+    }
+
+    fn has(&self, key: &str) -> bool {
+        !self.is_next(key)
+            && (self.rest.contains_key(key)
+                || self.sorted.binary_search_by(|(one, _)| one.as_str().cmp(key)).is_ok())
+    }
+
+    fn add(&mut self, key: String, value: Value) {
+        if self.is_next(&key) {
+            self.sorted.push((key, value));
+        } else {
+            self.rest.insert(key, value);
+        }
+    }
+
+    fn into_map(mut self) -> Map<String, Value> {
+        if self.rest.is_empty() {
+            return self.sorted.into_iter().collect();
+        }
+        self.rest.extend(self.sorted);
+        self.rest
     }
 }
 

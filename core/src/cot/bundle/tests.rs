@@ -50,6 +50,11 @@ fn what_was_written_is_read() {
     assert_eq!(back, recorded());
     assert_eq!(all(&found), all(&evidence()));
     assert_eq!(write(&back, &found).unwrap(), bytes, "one form only");
+    for (need, answer) in found.iter() {
+        let made =
+            if let Answer::Present(bytes) = answer { Some(Sha256::digest(bytes).into()) } else { None };
+        assert_eq!(found.sha256(need), made, "{need}");
+    }
 }
 
 #[test]
@@ -60,23 +65,45 @@ fn everything_but_attested_documents_is_taken_as_recorded() {
     assert!(!needs.iter().any(|need| matches!(need, Need::Document { .. })));
 }
 
-/// With its head made anew, so that only the inner checks are left.
-fn rehashed(rest: &[u8]) -> Vec<u8> {
-    [format!("{MAGIC}\n{}\n", digits(rest)).as_bytes(), rest].concat()
+/// The bytes in front of the index, the index, and the blobs.
+fn parts(bundle: &[u8]) -> (&[u8], &[u8], &[u8]) {
+    let head = MAGIC.len() + 1 + 64 + 1;
+    let (length, rest) = line(&bundle[head..]).unwrap();
+    let (index, blobs) = rest.split_at(std::str::from_utf8(length).unwrap().parse().unwrap());
+    (&bundle[..head + length.len() + 1], index, blobs)
+}
+
+/// With another index, and a head that fits to it.
+fn with_index(bundle: &[u8], from: &str, to: &str) -> Vec<u8> {
+    let (_, index, blobs) = parts(bundle);
+    let changed = std::str::from_utf8(index).unwrap().replacen(from, to, 1);
+    assert_ne!(changed.as_bytes(), index, "{from} is not there");
+    let head = format!("{MAGIC}\n{}\n{}\n", digits(changed.as_bytes()), changed.len());
+    [head.as_bytes(), changed.as_bytes(), blobs].concat()
 }
 
 #[test]
 fn what_does_not_fit_together_is_refused() {
     let bytes = write(&recorded(), &evidence()).unwrap();
-    let head = MAGIC.len() + 1 + 64 + 1;
-    let rest = &bytes[head..];
-    assert!(read(&rehashed(rest)).is_ok());
-    let mut changed = rest.to_vec();
+    let mut changed = bytes.clone();
     *changed.last_mut().unwrap() ^= 1;
-    assert!(matches!(read(&rehashed(&changed)), Err(BundleError::Blob { .. })));
-    assert!(matches!(read(&rehashed(&[rest, b"x"].concat())), Err(BundleError::Surplus)));
-    assert!(matches!(read(&rehashed(&rest[..rest.len() - 1])), Err(BundleError::Blob { .. })));
+    assert!(matches!(read(&changed), Err(BundleError::Blob { .. })));
+    assert!(matches!(read(&[&bytes, b"x".as_slice()].concat()), Err(BundleError::Surplus)));
+    assert!(matches!(read(&bytes[..bytes.len() - 1]), Err(BundleError::Blob { .. })));
     assert!(matches!(read(b"another file"), Err(BundleError::NoBundle)));
+    let (head, index, blobs) = parts(&bytes);
+    let mut changed = index.to_vec();
+    changed[0] = b' ';
+    assert!(matches!(read(&[head, &changed, blobs].concat()), Err(BundleError::Damaged)));
+    assert!(read(&with_index(&bytes, "a test", "another")).is_ok());
+    let said = format!("{{\"present\":\"{}\"}}", digits(b""));
+    let saying = |other: &str| read(&with_index(&bytes, &said, other)).unwrap_err();
+    assert!(matches!(saying("{\"present\":\"x\"}"), BundleError::Digest(text) if text == "x"));
+    let nobodys = digits(b"nobody's");
+    let error = saying(&format!("{{\"present\":\"{nobodys}\"}}"));
+    assert!(matches!(error, BundleError::MissingBlob { sha256 } if sha256 == nobodys));
+    // then nothing refers to the blob
+    assert!(matches!(saying("\"absent\""), BundleError::Surplus));
 }
 
 proptest! {

@@ -2,7 +2,7 @@
 
 use super::Case;
 use super::examination::Examined;
-use crate::cot::examine::Outcome;
+use crate::cot::examine::{Outcome, Outcomes};
 use crate::cot::finding::{Finding, LinkName, Rule};
 use crate::cot::policy::PolicyId;
 use crate::cot::role::RuleSet;
@@ -81,16 +81,10 @@ pub enum RuleReport {
 }
 
 impl Report {
-    pub(super) fn new(
-        case: &Case<'_>,
-        examined: &Examined,
-        mut outcomes: BTreeMap<(LinkName, Rule), Outcome>,
-    ) -> Self {
+    pub(super) fn new(case: &Case<'_>, examined: &Examined, mut outcomes: Outcomes) -> Self {
         let mut links = Vec::new();
-        let mut rules_of = |name: &LinkName| {
-            let mine =
-                Rule::ALL.iter().filter_map(|rule| Some((*rule, outcomes.remove(&(name.clone(), *rule))?)));
-            mine.map(|(rule, outcome)| RuleReport::new(rule, outcome)).collect::<Vec<_>>()
+        let reports = |of_link: BTreeMap<Rule, Outcome>| {
+            of_link.into_iter().map(|(rule, outcome)| RuleReport::new(rule, outcome)).collect::<Vec<_>>()
         };
         for link in examined.chain.links() {
             let facts = examined.facts.get(&link.name.task_id);
@@ -101,20 +95,13 @@ impl Report {
                 implementation: facts.and_then(|facts| Some(facts.implementation.as_ref().ok()?.name())),
                 signer: signed.and_then(|signed| Some(signed.signer.as_ref()?.name.clone())),
                 rests_on: link.rests_on.clone(),
-                rules: rules_of(&link.name),
+                rules: outcomes.remove(&link.name).map(reports).unwrap_or_default(),
             });
         }
         // a chain that cannot be has links that were only named
-        let left: Vec<LinkName> = outcomes.keys().map(|(name, _)| name.clone()).collect();
-        for name in left {
-            let rules: Vec<_> = Rule::ALL
-                .iter()
-                .filter_map(|rule| Some(RuleReport::new(*rule, outcomes.remove(&(name.clone(), *rule))?)))
-                .collect();
-            if !rules.is_empty() {
-                let (run_id, implementation, signer) = (None, None, None);
-                links.push(LinkReport { name, run_id, implementation, signer, rests_on: Vec::new(), rules });
-            }
+        for (name, rules) in outcomes {
+            let (run_id, implementation, signer, rules) = (None, None, None, reports(rules));
+            links.push(LinkReport { name, run_id, implementation, signer, rests_on: Vec::new(), rules });
         }
         let verified = !links.is_empty() && links.iter().all(LinkReport::holds);
         Self {
@@ -167,7 +154,7 @@ impl RuleReport {
         match outcome {
             Outcome::Passed => Self::Passed { rule, note: None },
             Outcome::Noted(note) => Self::Passed { rule, note: Some(note) },
-            Outcome::Broken(finding) => Self::Failed { rule, finding },
+            Outcome::Broken(finding) => Self::Failed { rule, finding: *finding },
             Outcome::Void => Self::NotJudged { rule },
         }
     }

@@ -20,10 +20,7 @@ use std::sync::Arc;
 
 /// A parent's `task-graph.json`, its members known by place.
 #[derive(Debug)]
-pub(in crate::cot) struct TaskGraph {
-    document: Arc<[u8]>,
-    index: JsonIndex,
-}
+pub(in crate::cot) struct TaskGraph(JsonIndex);
 
 /// The parent whose graph it is.
 #[derive(Debug, Clone, Copy)]
@@ -54,14 +51,14 @@ const ARTIFACT_EXPIRY: &[&str] = &["payload", "artifacts", "*", "expires"];
 impl TaskGraph {
     /// Reads the document through.
     pub(in crate::cot) fn read(document: Arc<[u8]>) -> Result<Self, Finding> {
-        let index = JsonIndex::of(&document, DocumentKind::TaskGraph)
-            .map_err(|error| Finding::new(Reason::of_json(&error)).at("task-graph.json").because(error))?;
-        Ok(Self { document, index })
+        JsonIndex::of(document, DocumentKind::TaskGraph)
+            .map(Self)
+            .map_err(|error| Finding::new(Reason::of_json(&error)).at("task-graph.json").because(error))
     }
 
     /// Whether it has the task of exactly this id.
     pub(in crate::cot) fn has(&self, task: &TaskId) -> bool {
-        self.index.get(task.as_str()).is_some()
+        self.0.has(task.as_str())
     }
 
     /// Whether the task is in the graph, and as the graph has it.
@@ -80,7 +77,7 @@ impl TaskGraph {
             RuleSet::Current => Err(missing()),
             // a re-triggered task has an id of its own: it has to be like any that the graph has
             RuleSet::Classic => {
-                for (key, _) in self.index.members() {
+                for key in self.0.keys() {
                     if compare(rule_set, self.task(key)?, task, parent).is_ok() {
                         return Ok(());
                     }
@@ -93,10 +90,8 @@ impl TaskGraph {
     /// The definition in one entry.
     fn task(&self, key: &str) -> Result<Map<String, Value>, Finding> {
         let place = || JsonPath::root().key(key).key("task");
-        let entry = self
-            .index
-            .read(&self.document, key)
-            .map_err(|error| Finding::new(Reason::Json).at(place()).because(error))?;
+        let entry =
+            self.0.read(key).map_err(|error| Finding::new(Reason::Json).at(place()).because(error))?;
         match entry.and_then(|mut entry| Some(entry.get_mut("task")?.take())) {
             Some(Value::Object(task)) => Ok(task),
             _ => Err(Finding::new(Reason::Schema).at(place()).expected("a task definition")),
