@@ -1,6 +1,7 @@
 //! A task graph of the size of real ones, and the process that reads it.
 
 use crate::tools::memory;
+use bytes::Bytes;
 use scriptworker_core::cot::graph_has;
 use scriptworker_core::cot::role::RuleSet;
 use scriptworker_core::cot::task::Definition;
@@ -8,7 +9,6 @@ use scriptworker_core::ids::TaskId;
 use serde_json::{Value, json};
 use std::io::Write as _;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Instant;
 
 const DECISION: &str = "DecisionQ0WAAAAAAAAAAA";
@@ -62,7 +62,7 @@ pub fn read(path: &Path) {
     let (id, parent) = (TaskId::parse(&id(0)).unwrap(), TaskId::parse(DECISION).unwrap());
     let before = memory("/proc/self/status").unwrap();
     let begun = Instant::now();
-    let document: Arc<[u8]> = std::fs::read(path).unwrap().into();
+    let document: Bytes = std::fs::read(path).unwrap().into();
     graph_has(document, RuleSet::Current, &id, &task, &parent).unwrap();
     let seconds = begun.elapsed().as_secs_f64();
     println!("{}", json!([seconds, memory("/proc/self/status").unwrap() - before]));

@@ -25,6 +25,7 @@ use crate::cot::sources::{SourceError, Sources};
 use crate::cot::staging::Staging;
 use crate::taskcluster::{Auth, Http, HttpConfig, HttpError};
 use crate::telemetry::escaped;
+use bytes::Bytes;
 use clap::Args;
 use scriptworker_core::cot::bundle::{self, BundleError, Recorded};
 use scriptworker_core::cot::chain::Subject;
@@ -40,6 +41,7 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -183,7 +185,8 @@ struct Circumstances {
     queue_now: Option<UnixMillis>,
 }
 
-/// Verifies. Progress and problems are lines on stderr, the verdict is on stdout.
+/// Verifies. The program ends here: what was made of a large chain is not taken apart piece by piece, which would only keep
+/// people waiting. Progress and problems are lines on stderr, the verdict is on stdout.
 pub(super) fn verify_cot(options: &Options) -> ExitCode {
     let judged = match &options.offline {
         Some(file) => offline(options, file).map(|verdict| (verdict, None)),
@@ -194,7 +197,6 @@ pub(super) fn verify_cot(options: &Options) -> ExitCode {
     match judged {
         Ok((verdict, staged)) => {
             let code = conclude(options, &verdict, staged);
-            // the program ends: to take a large chain apart piece by piece would only keep people waiting
             std::mem::forget(verdict);
             ExitCode::from(code)
         }
@@ -310,7 +312,7 @@ async fn judge_online(
 }
 
 fn offline(options: &Options, file: &Path) -> Result<Verdict, Error> {
-    let bytes = read(file).map_err(|source| Error::File { path: file.to_owned(), source })?;
+    let bytes = bytes_of(file).map_err(|source| Error::File { path: file.to_owned(), source })?;
     let (recorded, mut evidence) = bundle::read(&bytes)?;
     let (mut hashed_again, mut no_file) = (BTreeSet::new(), Vec::new());
     if let Some(dir) = &options.artifacts {
@@ -332,22 +334,22 @@ fn offline(options: &Options, file: &Path) -> Result<Verdict, Error> {
     };
     let judgement = match subject(&evidence, &case.task_id) {
         Ok(task) => {
-            let judged = owned_case(setup, &case, task).judge(&evidence);
-            Judged::Chain(judged.map_err(GatherError::from)?)
+            let case = ManuallyDrop::new(owned_case(setup, &case, task));
+            Judged::Chain(case.judge(&evidence).map_err(GatherError::from)?)
         }
         Err(finding) => Judged::NoTask(finding),
     };
     Ok(Verdict { judgement, case, evidence, offline: Some(Offline { recorded, hashed_again, no_file }) })
 }
 
-/// A bundle, as far as one is read.
-fn read(file: &Path) -> io::Result<Vec<u8>> {
+/// A file that may be a bundle, as far as one is read.
+pub(super) fn bytes_of(file: &Path) -> io::Result<Bytes> {
     let open = File::open(file)?;
     let length = open.metadata()?.len().min(bundle::MOST_BYTES);
     // one byte more, or reading would ask for space to see the end
     let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default().saturating_add(1));
     open.take(bundle::MOST_BYTES).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    Ok(bytes.into())
 }
 
 /// The task itself, as the queue has it.

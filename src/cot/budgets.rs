@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn row_078_only_answers_cost() {
         let mut known = Evidence::new();
-        known.add(Need::Projects, Answer::Present([0; 10].into())).unwrap();
+        known.add(Need::Projects, Answer::Present(vec![0; 10].into())).unwrap();
         let purse = Purse::new(30, &known);
         let mut failed = purse.open();
         assert!(failed.add(20) && !failed.add(1));
@@ -124,8 +124,8 @@ mod tests {
         let mut good = purse.open();
         assert!(good.allows(20) && !good.allows(21) && good.add(15));
         good.keep();
-        assert_eq!(purse.pay(Answer::Present([0; 6].into())), Answer::TooLarge { limit: 30 });
-        assert_eq!(purse.pay(Answer::Present([0; 5].into())), Answer::Present([0; 5].into()));
+        assert_eq!(purse.pay(Answer::Present(vec![0; 6].into())), Answer::TooLarge { limit: 30 });
+        assert_eq!(purse.pay(Answer::Present(vec![0; 5].into())), Answer::Present(vec![0; 5].into()));
         assert_eq!(purse.pay(Answer::Absent), Answer::Absent);
         assert!(!purse.open().allows(1));
     }

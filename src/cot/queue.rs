@@ -45,7 +45,7 @@ pub(super) fn document(
     let limit = kind.limits().bytes;
     match reply {
         Ok(reply) if reply.value.len() as u64 > limit => Ok(Answer::TooLarge { limit }),
-        Ok(reply) => Ok(Answer::Present(reply.value.as_ref().into())),
+        Ok(reply) => Ok(Answer::Present(reply.value)),
         Err(error) => certain(&error).ok_or(SourceError::Api(error)),
     }
 }
@@ -143,7 +143,7 @@ impl Sources {
                 if page {
                     return Ok(None);
                 }
-                Answer::Present(bytes.as_ref().into())
+                Answer::Present(bytes)
             }
             Target::Disk { sha512 } => {
                 if is_page(download.content_type.as_deref()) && !self.should_be_a_page(run, name).await? {

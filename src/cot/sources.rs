@@ -210,7 +210,7 @@ fn is_empty(definition: &Answer) -> bool {
 impl From<Found> for Answer {
     fn from(found: Found) -> Self {
         match found {
-            Found::Content(bytes) => Self::Present(bytes.as_ref().into()),
+            Found::Content(bytes) => Self::Present(bytes),
             Found::Nothing => Self::Absent,
             Found::TooLarge(limit) => Self::TooLarge { limit },
             Found::Forbidden(problem) => Self::Forbidden { problem },

@@ -47,7 +47,7 @@ fn strict() -> String {
 
 /// The same bundle without one answer.
 fn without(path: &Path, left_out: impl Fn(&Need) -> bool) -> Vec<u8> {
-    let (recorded, evidence) = bundle::read(&std::fs::read(path).unwrap()).unwrap();
+    let (recorded, evidence) = bundle::read(&std::fs::read(path).unwrap().into()).unwrap();
     let mut fewer = Evidence::new();
     for (need, answer) in evidence.iter().filter(|(need, _)| !left_out(need)) {
         fewer.add(need.clone(), answer.clone()).unwrap();
@@ -171,7 +171,7 @@ fn signatures_are_checked_if_they_were_when_the_chain_was_recorded() {
     let file = place.path("bundles/unsigned");
     let ran = site.verify(&["--bundle", file.to_str().unwrap()]);
     assert_eq!(ran.status.code(), Some(3), "{ran:?}");
-    let (mut recorded, evidence) = bundle::read(&std::fs::read(&file).unwrap()).unwrap();
+    let (mut recorded, evidence) = bundle::read(&std::fs::read(&file).unwrap().into()).unwrap();
     assert!(recorded.signatures_checked);
     let config = site.path("scriptworker.json");
     let arguments = [

@@ -20,10 +20,10 @@ use crate::digest::{Digest, HashAlgorithm};
 use crate::ids::TaskId;
 use crate::json::{DocumentKind, StrictError, read_strict};
 use crate::time::UnixMillis;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 const MAGIC: &str = "scriptworker cot bundle 1";
 
@@ -129,13 +129,13 @@ struct Blob {
 /// # Errors
 /// When the index cannot be written as JSON.
 pub fn write(recorded: &Recorded, evidence: &Evidence) -> Result<Vec<u8>, BundleError> {
-    let mut blobs: BTreeMap<String, Arc<[u8]>> = BTreeMap::new();
+    let mut blobs: BTreeMap<String, Bytes> = BTreeMap::new();
     let mut answers = Vec::new();
     for (need, answer) in evidence.iter() {
         let answer = match answer {
             Answer::Present(bytes) => {
                 let sha256 = digits(bytes);
-                blobs.entry(sha256.clone()).or_insert_with(|| Arc::clone(bytes));
+                blobs.entry(sha256.clone()).or_insert_with(|| bytes.clone());
                 Said::Present(sha256)
             }
             Answer::Stored(stored) => Said::Stored {
@@ -149,7 +149,7 @@ pub fn write(recorded: &Recorded, evidence: &Evidence) -> Result<Vec<u8>, Bundle
         };
         answers.push(Entry { need: need.clone(), answer });
     }
-    let listed = |(sha256, bytes): (&String, &Arc<[u8]>)| Blob {
+    let listed = |(sha256, bytes): (&String, &Bytes)| Blob {
         sha256: sha256.clone(),
         length: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
     };
@@ -164,11 +164,11 @@ pub fn write(recorded: &Recorded, evidence: &Evidence) -> Result<Vec<u8>, Bundle
     Ok(bundle)
 }
 
-/// Reads a bundle; every digest in it is checked.
+/// Reads a bundle; every digest in it is checked. The evidence shares its memory.
 ///
 /// # Errors
 /// When anything about it is not as it was written.
-pub fn read(bundle: &[u8]) -> Result<(Recorded, Evidence), BundleError> {
+pub fn read(bundle: &Bytes) -> Result<(Recorded, Evidence), BundleError> {
     let (magic, rest) = line(bundle).ok_or(BundleError::NoBundle)?;
     if magic != MAGIC.as_bytes() {
         return Err(BundleError::NoBundle);
@@ -183,7 +183,7 @@ pub fn read(bundle: &[u8]) -> Result<(Recorded, Evidence), BundleError> {
     }
     let mut rest = rest.strip_prefix(b"\n").ok_or(BundleError::Damaged)?;
     let index: Index = serde_json::from_value(read_strict(index, DocumentKind::BundleIndex)?)?;
-    let mut blobs: BTreeMap<[u8; 32], (Arc<[u8]>, bool)> = BTreeMap::new();
+    let mut blobs: BTreeMap<[u8; 32], (Bytes, bool)> = BTreeMap::new();
     for blob in index.blobs {
         let wrong = || BundleError::Blob { sha256: blob.sha256.clone() };
         let length = usize::try_from(blob.length).map_err(|_| wrong())?;
@@ -193,7 +193,7 @@ pub fn read(bundle: &[u8]) -> Result<(Recorded, Evidence), BundleError> {
             return Err(wrong());
         }
         rest = after;
-        if blobs.insert(sha256, (bytes.into(), false)).is_some() {
+        if blobs.insert(sha256, (bundle.slice_ref(bytes), false)).is_some() {
             return Err(BundleError::Surplus);
         }
     }
@@ -209,7 +209,7 @@ pub fn read(bundle: &[u8]) -> Result<(Recorded, Evidence), BundleError> {
                     return Err(BundleError::MissingBlob { sha256: text });
                 };
                 *used = true;
-                evidence.add_hashed(need, Arc::clone(bytes), sha256);
+                evidence.add_hashed(need, bytes.clone(), sha256);
                 continue;
             }
             Said::Stored { sha256: text, sha512, length } => {

@@ -1,6 +1,7 @@
 //! The answers, as they came: raw bytes and digests, or that there is nothing. Never a conclusion.
 
 use super::need::Need;
+use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -11,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// The bytes.
-    Present(Arc<[u8]>),
+    Present(Bytes),
     /// An artifact whose bytes are somewhere else; these are its digests.
     Stored(StoredArtifact),
     /// There is no such thing, for certain: 404, 410, or an artifact that stands for an error. Trouble on the way is
@@ -84,7 +85,7 @@ impl Evidence {
     }
 
     /// Adds the first answer to a question, bytes whose SHA-256 was made already. Later ones change nothing.
-    pub(super) fn add_hashed(&mut self, need: Need, bytes: Arc<[u8]>, sha256: [u8; 32]) {
+    pub(super) fn add_hashed(&mut self, need: Need, bytes: Bytes, sha256: [u8; 32]) {
         self.entries.entry(need).or_insert_with(|| Known {
             answer: Answer::Present(bytes),
             parsed: OnceLock::new(),
@@ -134,7 +135,7 @@ mod tests {
     use super::*;
 
     fn bytes(text: &str) -> Answer {
-        Answer::Present(text.as_bytes().into())
+        Answer::Present(text.to_owned().into())
     }
 
     #[test]

@@ -6,15 +6,15 @@
 use super::limits::DocumentKind;
 use super::path::JsonPath;
 use super::strict::{Cursor, StrictError, check_text};
+use bytes::Bytes;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
 
 /// The members of a document that is a map, checked throughout by the rules of [`super::read_strict`].
 #[derive(Debug, Clone)]
 pub struct JsonIndex {
-    document: Arc<[u8]>,
+    document: Bytes,
     kind: DocumentKind,
     /// Where the value of each is, without the space around it.
     members: BTreeMap<Box<str>, Range<usize>>,
@@ -22,7 +22,7 @@ pub struct JsonIndex {
 
 impl JsonIndex {
     /// Reads a document through, and keeps where its members are.
-    pub fn of(document: Arc<[u8]>, kind: DocumentKind) -> Result<Self, StrictError> {
+    pub fn of(document: Bytes, kind: DocumentKind) -> Result<Self, StrictError> {
         let limits = kind.limits();
         let mut cursor = Cursor::new(check_text(&document, limits)?);
         let root = JsonPath::root();

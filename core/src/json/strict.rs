@@ -18,6 +18,8 @@ use std::fmt;
 /// The smallest integer whose successor is no double: at and above it two integers may look equal.
 const TOO_GREAT: f64 = 9_007_199_254_740_992.0;
 const GREATEST: u64 = 1 << 53;
+/// For how many members there is room from the start: of a task definition seldom more are open at once.
+const MEMBERS: usize = 64;
 
 /// A place in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,8 +168,8 @@ impl<'a> Cursor<'a> {
         path: &JsonPath,
         depth: usize,
     ) -> Result<Value, StrictError> {
-        let trouble = RefCell::new(Trouble::default());
-        let seed = Strict::<KEEP> { trouble: &trouble, depth };
+        let (trouble, open) = (RefCell::default(), RefCell::new(Vec::with_capacity(MEMBERS)));
+        let seed = Strict::<KEEP> { trouble: &trouble, open: &open, depth };
         let mut reader = serde_json::Deserializer::from_str(self.rest());
         match seed.deserialize(&mut reader) {
             Ok(value) => {
@@ -251,6 +253,8 @@ enum Cause {
 #[derive(Clone, Copy)]
 struct Strict<'t, const KEEP: bool> {
     trouble: &'t RefCell<Trouble>,
+    /// The members of all maps that are not at their end yet, those of the innermost one last.
+    open: &'t RefCell<Vec<(String, Value)>>,
     depth: usize,
 }
 
@@ -332,53 +336,67 @@ impl<'de, const KEEP: bool> Visitor<'de> for Strict<'_, KEEP> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let inside = self.deeper()?;
-        let mut members = Members::default();
+        let mut members = Members::new(self.open);
         while let Some(key) = entries.next_key::<String>()? {
-            if members.has(&key) {
+            let is_sorted = members.is_beyond(&key);
+            if !is_sorted && members.has(&key) {
                 self.within(|| Step::Key(key));
                 return Err(self.refuse(Cause::DuplicateKey));
             }
             let value =
                 entries.next_value_seed(inside).inspect_err(|_| self.within(|| Step::Key(key.clone())))?;
-            members.add(key, value);
+            members.add(key, value, is_sorted);
         }
         Ok(Value::Object(members.into_map()))
     }
 }
 
 /// The members of a map that is being read. Most documents here were written with sorted keys: a key beyond the last one
-/// has not been there, and a map is made of them at once.
-#[derive(Default)]
-struct Members {
-    sorted: Vec<(String, Value)>,
+/// has not been there, and the map is made of them at once.
+struct Members<'t> {
+    open: &'t RefCell<Vec<(String, Value)>>,
+    /// Where those of this map begin: sorted ones.
+    begin: usize,
     /// From the first key on that came after a greater one.
     rest: Map<String, Value>,
 }
 
-impl Members {
-    fn is_next(&self, key: &str) -> bool {
-        self.rest.is_empty() && self.sorted.last().is_none_or(|(last, _)| last.as_str() < key)
+impl<'t> Members<'t> {
+    fn new(open: &'t RefCell<Vec<(String, Value)>>) -> Self {
+        let begin = open.borrow().len();
+        Self { open, begin, rest: Map::new() }
+    }
+
+    /// Whether a key comes after all others so far, and they after one another.
+    fn is_beyond(&self, key: &str) -> bool {
+        let open = self.open.borrow();
+        let sorted = open.get(self.begin..).unwrap_or_default();
+        self.rest.is_empty() && sorted.last().is_none_or(|(last, _)| last.as_str() < key)
     }
 
     fn has(&self, key: &str) -> bool {
-        !self.is_next(key)
-            && (self.rest.contains_key(key)
-                || self.sorted.binary_search_by(|(one, _)| one.as_str().cmp(key)).is_ok())
+        let open = self.open.borrow();
+        let sorted = open.get(self.begin..).unwrap_or_default();
+        sorted.binary_search_by(|(one, _)| one.as_str().cmp(key)).is_ok() || self.rest.contains_key(key)
     }
 
-    fn add(&mut self, key: String, value: Value) {
-        if self.is_next(&key) {
-            self.sorted.push((key, value));
+    /// Adds one that is not there.
+    fn add(&mut self, key: String, value: Value, is_beyond: bool) {
+        if is_beyond {
+            self.open.borrow_mut().push((key, value));
         } else {
             self.rest.insert(key, value);
         }
     }
 
     fn into_map(mut self) -> Map<String, Value> {
+        let mut open = self.open.borrow_mut();
+        let begin = self.begin.min(open.len());
+        let sorted = open.drain(begin..);
         if self.rest.is_empty() {
-            return self.sorted.into_iter().collect();
+            return sorted.collect();
         }
-        self.rest.extend(self.sorted);
+        self.rest.extend(sorted);
         self.rest
     }
 }

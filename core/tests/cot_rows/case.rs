@@ -188,7 +188,7 @@ impl Said {
     fn heard(self, blobs: &Blobs) -> Answer {
         match self {
             Self::Present(sha256) => match blobs.get(&sha256) {
-                Some(bytes) => Answer::Present(bytes.as_slice().into()),
+                Some(bytes) => Answer::Present(bytes.clone().into()),
                 None => panic!("there is no blob {sha256}"),
             },
             Self::Stored { sha256, sha512, length } => {

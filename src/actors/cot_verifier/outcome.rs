@@ -1,5 +1,6 @@
 //! What a verification comes to, for the Supervisor, the ScriptRunner and the record of runs.
 
+use bytes::Bytes;
 use scriptworker_core::cot::judge::VerifiedTask;
 use scriptworker_core::cot::policy::PolicyId;
 use scriptworker_core::ids::RunKey;
@@ -26,7 +27,7 @@ pub struct VerdictFile {
     /// Where it is.
     pub path: PathBuf,
     /// What it says.
-    pub content: Arc<[u8]>,
+    pub content: Bytes,
 }
 
 /// Whether a script may start. Only a verdict of the core makes one that says so.

@@ -1,7 +1,7 @@
 //! Recorded chains, and what a policy makes of them.
 
 use super::PolicyVerbError;
-use crate::cli::verify_cot::subject;
+use crate::cli::verify_cot::{bytes_of, subject};
 use crate::cot::budgets::Budgets;
 use crate::cot::case::OwnedCase;
 use crate::cot::renderer::Subprocess;
@@ -16,8 +16,7 @@ use scriptworker_core::openpgp::Keyring;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A policy and what belongs to it.
@@ -58,13 +57,11 @@ pub(super) fn files(dir: &Path) -> Result<Vec<PathBuf>, PolicyVerbError> {
 
 /// What a file recorded: `None` when it is something else, and the reason when it cannot be used.
 pub(super) fn read(file: &Path) -> Option<Result<(Recorded, Evidence), String>> {
-    let mut bytes = Vec::new();
-    let opened = File::open(file).and_then(|open| open.take(bundle::MOST_BYTES).read_to_end(&mut bytes));
-    match opened.map_err(|error: io::Error| error.to_string()).map(|_| bundle::read(&bytes)) {
+    match bytes_of(file).map(|bytes| bundle::read(&bytes)) {
         Ok(Err(BundleError::NoBundle)) => None,
         Ok(Err(error)) => Some(Err(error.to_string())),
         Ok(Ok(read)) => Some(Ok(read)),
-        Err(error) => Some(Err(error)),
+        Err(error) => Some(Err(error.to_string())),
     }
 }
 

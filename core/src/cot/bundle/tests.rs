@@ -3,6 +3,10 @@ use crate::cot::need::GitHubObject;
 use crate::ids::{ArtifactName, RunId, RunKey};
 use proptest::prelude::*;
 
+fn read(bytes: &[u8]) -> Result<(Recorded, Evidence), BundleError> {
+    super::read(&Bytes::copy_from_slice(bytes))
+}
+
 fn recorded() -> Recorded {
     Recorded {
         task_id: TaskId::parse("Ypg6xKhKRU-pnkwylNQrMw").unwrap(),
@@ -28,7 +32,10 @@ fn evidence() -> Evidence {
         (Need::Task { task: task.clone() }, Answer::Present(b"{}".as_slice().into())),
         (Need::Status { task }, Answer::Present(b"{}".as_slice().into())),
         (Need::Artifact { run: run.clone(), name: name("public/a"), sha512: true }, Answer::Stored(stored)),
-        (Need::Document { run: run.clone(), name: name("public/b"), class }, Answer::Present([0; 9].into())),
+        (
+            Need::Document { run: run.clone(), name: name("public/b"), class },
+            Answer::Present(vec![0; 9].into()),
+        ),
         (Need::Listing { run }, Answer::TooLarge { limit: 5 }),
         (Need::Projects, Answer::Absent),
         (github(GitHubObject::Repository), Answer::Forbidden { problem: "a place".to_owned() }),

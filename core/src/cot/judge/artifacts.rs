@@ -15,11 +15,11 @@ use crate::digest::{ArtifactDigests, Digest, HashAlgorithm};
 use crate::ids::{ArtifactName, RunKey, TaskId};
 use crate::json::DocumentKind;
 use crate::upstream_path::{PathFault, UpstreamPath};
+use bytes::Bytes;
 use serde_json::Value;
 use sha2::Digest as _;
 use sha2::Sha512;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 /// A document that a link attested: what it was asked for as, and its bytes, once they are those whose digest was signed.
 pub(super) fn attested_document(
@@ -27,7 +27,7 @@ pub(super) fn attested_document(
     task: &TaskId,
     name: &str,
     class: DocumentKind,
-) -> Step<(Need, Arc<[u8]>)> {
+) -> Step<(Need, Bytes)> {
     let signed = examination.body(task)?;
     let digests =
         signed.body.digests(name, &examination.case.policy.hash_algorithms).map_err(|f| of_task(f, task))?;
@@ -43,7 +43,7 @@ pub(super) fn attested_document(
                 length: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
             };
             same(&digests, &found, &place())?;
-            Ok((need, Arc::clone(bytes)))
+            Ok((need, bytes.clone()))
         }
         Answer::Absent | Answer::Stored(_) => Err(Finding::new(Reason::MissingArtifact).at(place()).into()),
         Answer::TooLarge { limit } => Err(Finding::too_large(*limit).at(place()).into()),

@@ -12,6 +12,7 @@ use crate::cot::reason::Reason;
 use crate::cot::status::CompletedRun;
 use crate::ids::ArtifactName;
 use crate::json::DocumentKind;
+use bytes::Bytes;
 use std::sync::Arc;
 
 /// What was found: the body, and who signed it.
@@ -92,16 +93,16 @@ fn one(
 }
 
 /// Signatures are not looked at: the text between the markers, or all of it when there are none.
-fn unsigned_text(document: &Arc<[u8]>) -> Arc<[u8]> {
-    crate::openpgp::unverified_text(document).map_or_else(|| Arc::clone(document), Into::into)
+fn unsigned_text(document: &Bytes) -> Bytes {
+    crate::openpgp::unverified_text(document).map_or_else(|| document.clone(), Into::into)
 }
 
 /// The bytes of an artifact; nothing when there is no such artifact.
-fn fetch(pass: &Pass<'_>, run: &CompletedRun, name: &str, class: DocumentKind) -> Step<Option<Arc<[u8]>>> {
+fn fetch(pass: &Pass<'_>, run: &CompletedRun, name: &str, class: DocumentKind) -> Step<Option<Bytes>> {
     let artifact = ArtifactName::parse(name).map_err(|error| Finding::new(Reason::Path).because(error))?;
     let need = Need::Document { run: run.key.clone(), name: artifact, class };
     match pass.ask(&need)? {
-        Answer::Present(bytes) => Ok(Some(Arc::clone(bytes))),
+        Answer::Present(bytes) => Ok(Some(bytes.clone())),
         Answer::Absent | Answer::Stored(_) => Ok(None),
         Answer::TooLarge { limit } => Err(Finding::too_large(*limit).at(name).into()),
         Answer::Forbidden { problem } => Err(Finding::not_gone_to(problem).at(name).into()),

@@ -14,9 +14,9 @@ use crate::cot::role::RuleSet;
 use crate::cot::task::Definition;
 use crate::ids::TaskId;
 use crate::json::{Comparison, DocumentKind, ExtraMembers, JsonIndex, JsonPath};
+use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 /// A parent's `task-graph.json`, its members known by place.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ const ARTIFACT_EXPIRY: &[&str] = &["payload", "artifacts", "*", "expires"];
 
 impl TaskGraph {
     /// Reads the document through.
-    pub(in crate::cot) fn read(document: Arc<[u8]>) -> Result<Self, Finding> {
+    pub(in crate::cot) fn read(document: Bytes) -> Result<Self, Finding> {
         JsonIndex::of(document, DocumentKind::TaskGraph)
             .map(Self)
             .map_err(|error| Finding::new(Reason::of_json(&error)).at("task-graph.json").because(error))
@@ -105,7 +105,7 @@ impl TaskGraph {
 /// # Errors
 /// What is wrong: the graph cannot be read strictly, the task is not in it, or differs.
 pub fn graph_has(
-    document: Arc<[u8]>,
+    document: Bytes,
     rule_set: RuleSet,
     id: &TaskId,
     task: &Definition,

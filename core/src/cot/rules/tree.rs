@@ -25,9 +25,9 @@ use crate::json::{DocumentKind, read_strict};
 use crate::source_url::{RepoUrl, SourceUrl, SourceUrlError, UrlFault};
 use crate::time::UnixMillis;
 use action::OfferedAction;
+use bytes::Bytes;
 pub(in crate::cot) use facts::github;
 use serde_json::{Map, Value};
-use std::sync::Arc;
 
 const TEMPLATE: &str = ".taskcluster.yml";
 const HG: &str = "hg.mozilla.org";
@@ -41,7 +41,7 @@ pub(in crate::cot) struct Parents<'a> {
 }
 
 /// Reads an attested document of a link.
-pub(in crate::cot) type Documents<'a> = dyn Fn(&Link, &str, DocumentKind) -> Step<Arc<[u8]>> + 'a;
+pub(in crate::cot) type Documents<'a> = dyn Fn(&Link, &str, DocumentKind) -> Step<Bytes> + 'a;
 
 impl<'a> Parents<'a> {
     fn source(&self) -> SourceEnv<'a> {

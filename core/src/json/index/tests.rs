@@ -8,14 +8,18 @@ use serde_json::{Map, json};
 
 const KIND: DocumentKind = DocumentKind::TaskGraph;
 
+fn index_of(text: &str) -> Result<JsonIndex, StrictError> {
+    JsonIndex::of(text.to_owned().into(), KIND)
+}
+
 fn refusal(text: &str) -> StrictError {
-    JsonIndex::of(text.as_bytes().into(), KIND).unwrap_err()
+    index_of(text).unwrap_err()
 }
 
 #[test]
 fn finds_members_by_key() {
     let text = " {\"B\" : {\"x\": [1, \"}\"]} ,\n\"\\u0041\":1.50\t, \"c\": \"\" } \n";
-    let index = JsonIndex::of(text.as_bytes().into(), KIND).unwrap();
+    let index = index_of(text).unwrap();
     assert_eq!(index.keys().collect::<Vec<_>>(), ["A", "B", "c"]);
     for (key, value) in [("A", json!(1.5)), ("B", json!({"x": [1, "}"]})), ("c", json!(""))] {
         assert!(index.has(key));
@@ -24,7 +28,7 @@ fn finds_members_by_key() {
     assert!(!index.has("D"));
     assert_eq!(index.read("D").unwrap(), None);
     assert_eq!((index.len(), index.is_empty()), (3, false));
-    let empty = JsonIndex::of(b" { } ".as_slice().into(), KIND).unwrap();
+    let empty = index_of(" { } ").unwrap();
     assert_eq!((empty.len(), empty.is_empty()), (0, true));
 }
 
@@ -73,9 +77,9 @@ proptest! {
     #[test]
     fn agrees_with_the_reader(members in prop::collection::vec(("\\PC{0,4}", any_value()), 0..8)) {
         let members: Map<_, _> = members.into_iter().collect();
-        let text = serde_json::to_vec(&members).unwrap();
-        let index = JsonIndex::of(text.as_slice().into(), KIND).unwrap();
-        let read = read_strict(&text, KIND).unwrap();
+        let text = serde_json::to_string(&members).unwrap();
+        let index = index_of(&text).unwrap();
+        let read = read_strict(text.as_bytes(), KIND).unwrap();
         prop_assert_eq!(index.len(), members.len());
         for key in members.keys() {
             let member = index.read(key).unwrap();
@@ -85,7 +89,7 @@ proptest! {
 
     #[test]
     fn accepts_exactly_the_maps_that_the_reader_accepts(text in r#"\{[\[\]{}",:0-9eE.\-a\\u \n]{0,30}\}?"#) {
-        let (indexed, read) = (JsonIndex::of(text.as_bytes().into(), KIND), read_strict(text.as_bytes(), KIND));
+        let (indexed, read) = (index_of(&text), read_strict(text.as_bytes(), KIND));
         prop_assert_eq!(indexed.is_ok(), read.is_ok(), "{}: {:?} {:?}", text, indexed, read);
     }
 }

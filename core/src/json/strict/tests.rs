@@ -169,9 +169,9 @@ fn row_049_depth_is_limited() {
     }
     assert_eq!(refusal(nested("{\"a\":", "}", 100_000)), format!("deep {depth}"));
     assert!(read_strict(nested("[", "]", depth).as_bytes(), KIND).is_ok());
-    let index = JsonIndex::of(nested("{\"a\":", "}", 100_000).as_bytes().into(), KIND).unwrap_err();
+    let index = JsonIndex::of(nested("{\"a\":", "}", 100_000).into(), KIND).unwrap_err();
     assert!(matches!(index, StrictError::TooDeep { .. }));
-    let index = JsonIndex::of("[".repeat(100_000).as_bytes().into(), KIND).unwrap_err();
+    let index = JsonIndex::of("[".repeat(100_000).into(), KIND).unwrap_err();
     assert!(matches!(index, StrictError::TooDeep { .. }));
 }
 
@@ -212,7 +212,7 @@ fn no_key_has_a_meaning_of_its_own() {
     for key in ["$serde_json::private::RawValue", "$serde_json::private::Number", "__proto__"] {
         let text = format!(r#"{{"a": {{"{key}": "[1]"}}}}"#);
         assert_eq!(read_strict(text.as_bytes(), KIND).unwrap(), json!({"a": {key: "[1]"}}));
-        assert!(JsonIndex::of(text.as_bytes().into(), KIND).unwrap().has("a"));
+        assert!(JsonIndex::of(text.into(), KIND).unwrap().has("a"));
     }
 }
 

@@ -17,13 +17,13 @@ use crate::json::{DocumentKind, format_json};
 use crate::openpgp::{Keyring, SecretKey};
 use crate::time::UnixMillis;
 use crate::yaml;
+use bytes::Bytes;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256, Sha512};
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::sync::Arc;
 
 pub(super) const DECISION: &str = "DecisionQ0WAAAAAAAAAAA";
 pub(super) const IMAGE: &str = "ImageTskQ0WAAAAAAAAAAA";
@@ -360,9 +360,9 @@ impl World {
 }
 
 /// Shared by tests that change one byte at a time.
-pub(super) fn bytes_of(answer: &Answer) -> Option<Arc<[u8]>> {
+pub(super) fn bytes_of(answer: &Answer) -> Option<Bytes> {
     match answer {
-        Answer::Present(bytes) => Some(Arc::clone(bytes)),
+        Answer::Present(bytes) => Some(bytes.clone()),
         Answer::Stored(_) | Answer::Absent | Answer::TooLarge { .. } | Answer::Forbidden { .. } => None,
     }
 }
