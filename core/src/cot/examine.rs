@@ -54,6 +54,9 @@ pub enum Outcome {
 /// What every rule came to, by link.
 pub(super) type Outcomes = BTreeMap<LinkName, BTreeMap<Rule, Outcome>>;
 
+/// What a pass leaves: what is needed, and what was decided.
+pub(super) type Found = (BTreeSet<Need>, Outcomes);
+
 /// One pass of all rules over the evidence that there is.
 pub(super) struct Pass<'a> {
     evidence: &'a Evidence,
@@ -108,8 +111,22 @@ impl<'a> Pass<'a> {
         holds
     }
 
+    /// Takes over what a pass over a part has left.
+    pub(super) fn absorb(&self, (wanted, outcomes): Found) {
+        self.wanted.borrow_mut().extend(wanted);
+        let mut all = self.outcomes.borrow_mut();
+        for (link, of_link) in outcomes {
+            all.entry(link).or_default().extend(of_link);
+        }
+    }
+
+    /// What the pass is over.
+    pub(super) fn evidence(&self) -> &'a Evidence {
+        self.evidence
+    }
+
     /// What is needed, and what was decided.
-    pub(super) fn finish(self) -> (BTreeSet<Need>, Outcomes) {
+    pub(super) fn finish(self) -> Found {
         (self.wanted.into_inner(), self.outcomes.into_inner())
     }
 }

@@ -6,6 +6,7 @@
 
 mod artifacts;
 mod examination;
+mod facts;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -39,12 +40,30 @@ pub struct Case<'a> {
     pub keys: &'a Keys<'a>,
     /// What renders templates.
     pub renderer: &'a dyn Renderer,
+    /// How the work on many links is spread.
+    pub spread: &'a dyn Spread,
     /// How far the chain may reach.
     pub limits: ChainLimits,
     /// The time of the judgement, by this machine.
     pub now: UnixMillis,
     /// The same by the queue, if it told.
     pub queue_now: Option<UnixMillis>,
+}
+
+/// Does pieces of work that do not depend on one another: a judgement of many links has many.
+pub trait Spread {
+    /// Does `work` for each number below `count`, in any order and on any thread, and returns when all of it is done.
+    fn each(&self, count: usize, work: &(dyn Fn(usize) + Sync));
+}
+
+/// One after the other.
+#[derive(Debug, Clone, Copy)]
+pub struct InTurn;
+
+impl Spread for InTurn {
+    fn each(&self, count: usize, work: &(dyn Fn(usize) + Sync)) {
+        (0..count).for_each(work);
+    }
 }
 
 /// What became of a case.

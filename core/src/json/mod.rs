@@ -14,6 +14,7 @@
 mod difference;
 mod index;
 mod limits;
+mod members;
 mod path;
 mod strict;
 mod write;

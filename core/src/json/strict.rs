@@ -9,17 +9,16 @@
 //! `serde_json` reads the text; the visitor here refuses what it would let pass.
 
 use super::limits::{DocumentKind, Limits};
+use super::members::{self, Members, Open};
 use super::path::{JsonPath, Step};
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use serde_json::{Number, Value};
 use std::cell::RefCell;
 use std::fmt;
 
 /// The smallest integer whose successor is no double: at and above it two integers may look equal.
 const TOO_GREAT: f64 = 9_007_199_254_740_992.0;
 const GREATEST: u64 = 1 << 53;
-/// For how many members there is room from the start: of a task definition seldom more are open at once.
-const MEMBERS: usize = 64;
 
 /// A place in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,7 +167,7 @@ impl<'a> Cursor<'a> {
         path: &JsonPath,
         depth: usize,
     ) -> Result<Value, StrictError> {
-        let (trouble, open) = (RefCell::default(), RefCell::new(Vec::with_capacity(MEMBERS)));
+        let (trouble, open) = (RefCell::default(), members::none_open());
         let seed = Strict::<KEEP> { trouble: &trouble, open: &open, depth };
         let mut reader = serde_json::Deserializer::from_str(self.rest());
         match seed.deserialize(&mut reader) {
@@ -254,7 +253,7 @@ enum Cause {
 struct Strict<'t, const KEEP: bool> {
     trouble: &'t RefCell<Trouble>,
     /// The members of all maps that are not at their end yet, those of the innermost one last.
-    open: &'t RefCell<Vec<(String, Value)>>,
+    open: &'t Open,
     depth: usize,
 }
 
@@ -348,56 +347,6 @@ impl<'de, const KEEP: bool> Visitor<'de> for Strict<'_, KEEP> {
             members.add(key, value, is_sorted);
         }
         Ok(Value::Object(members.into_map()))
-    }
-}
-
-/// The members of a map that is being read. Most documents here were written with sorted keys: a key beyond the last one
-/// has not been there, and the map is made of them at once.
-struct Members<'t> {
-    open: &'t RefCell<Vec<(String, Value)>>,
-    /// Where those of this map begin: sorted ones.
-    begin: usize,
-    /// From the first key on that came after a greater one.
-    rest: Map<String, Value>,
-}
-
-impl<'t> Members<'t> {
-    fn new(open: &'t RefCell<Vec<(String, Value)>>) -> Self {
-        let begin = open.borrow().len();
-        Self { open, begin, rest: Map::new() }
-    }
-
-    /// Whether a key comes after all others so far, and they after one another.
-    fn is_beyond(&self, key: &str) -> bool {
-        let open = self.open.borrow();
-        let sorted = open.get(self.begin..).unwrap_or_default();
-        self.rest.is_empty() && sorted.last().is_none_or(|(last, _)| last.as_str() < key)
-    }
-
-    fn has(&self, key: &str) -> bool {
-        let open = self.open.borrow();
-        let sorted = open.get(self.begin..).unwrap_or_default();
-        sorted.binary_search_by(|(one, _)| one.as_str().cmp(key)).is_ok() || self.rest.contains_key(key)
-    }
-
-    /// Adds one that is not there.
-    fn add(&mut self, key: String, value: Value, is_beyond: bool) {
-        if is_beyond {
-            self.open.borrow_mut().push((key, value));
-        } else {
-            self.rest.insert(key, value);
-        }
-    }
-
-    fn into_map(mut self) -> Map<String, Value> {
-        let mut open = self.open.borrow_mut();
-        let begin = self.begin.min(open.len());
-        let sorted = open.drain(begin..);
-        if self.rest.is_empty() {
-            return sorted.collect();
-        }
-        self.rest.extend(sorted);
-        self.rest
     }
 }
 

@@ -6,7 +6,7 @@ use super::world::{Generation, World, id};
 use scriptworker_core::cot::chain::{ChainLimits, Subject};
 use scriptworker_core::cot::evidence::{Answer, Evidence};
 use scriptworker_core::cot::finding::Finding;
-use scriptworker_core::cot::judge::{self, Judgement, judge, needs};
+use scriptworker_core::cot::judge::{self, InTurn, Judgement, judge, needs};
 use scriptworker_core::cot::keys::{Implementation, Keys};
 use scriptworker_core::cot::need::Need;
 use scriptworker_core::cot::policy::Policy;
@@ -106,6 +106,7 @@ impl Court {
             product: self.policy.product(&self.product).unwrap(),
             keys: &keys,
             renderer: &InProcess,
+            spread: &InTurn,
             limits: self.limits,
             now: self.now,
             queue_now: self.queue_now,

@@ -1,43 +1,30 @@
 //! One pass of all rules over all links.
 
 use super::artifacts::{attested_document, upstream};
+use super::facts::{Facts, Witness};
 use super::{Case, VerifiedArtifact};
 use crate::cot::chain::{self, Chain, ChainRules, Link};
-use crate::cot::evidence::Answer;
-use crate::cot::examine::{Pass, Step, Stop, both};
+use crate::cot::examine::{Pass, Step, Stop};
 use crate::cot::finding::{Finding, LinkName, Rule};
 use crate::cot::implementation::Implementation;
 use crate::cot::need::Need;
 use crate::cot::reason::Reason;
 use crate::cot::role::{Role, RuleSet};
-use crate::cot::rules::attestation::{self, SignedBody};
+use crate::cot::rules::attestation::SignedBody;
 use crate::cot::rules::graph::{Parent, TaskGraph};
 use crate::cot::rules::image::ImageRules;
 use crate::cot::rules::scopes::{self, Asked};
 use crate::cot::rules::source::{self, Places};
 use crate::cot::rules::tree::{self, Parents};
-use crate::cot::rules::{
-    command, definition, features, identity, image, implementation, interactive, landed, pools,
-};
-use crate::cot::status::{CompletedRun, Status};
-use crate::cot::task::Definition;
+use crate::cot::rules::{command, features, image, interactive, landed, pools};
 use crate::ids::TaskId;
 use crate::json::DocumentKind;
-use crate::time::UnixMillis;
-use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The greatest difference between this machine's clock and the queue's.
 const MOST_CLOCK_DIFFERENCE_MS: u64 = 60 * 60 * 1000;
-
-/// What is known of a link beside its definition.
-pub(super) struct Facts {
-    pub(super) implementation: Step<Implementation>,
-    pub(super) run: Step<CompletedRun>,
-    pub(super) body: Step<SignedBody>,
-}
 
 /// What a pass leaves, beside needs and outcomes.
 #[derive(Default)]
@@ -79,6 +66,7 @@ impl<'a> Examination<'a> {
         if !self.pass.record(&subject, Rule::Chain, self.premises()) {
             return self.examined(Vec::new());
         }
+        self.read_ahead();
         let rules = ChainRules {
             rule_set: self.case.policy.rules,
             roles: &self.case.policy.task_types,
@@ -92,10 +80,7 @@ impl<'a> Examination<'a> {
             }
         };
         self.chain = chain;
-        for link in self.chain.links() {
-            let facts = self.facts_of(link);
-            self.facts.insert(link.name.task_id.clone(), facts);
-        }
+        self.look_at_each();
         for link in self.chain.links() {
             self.worker_rules(link);
             self.parent_rules(link);
@@ -107,6 +92,39 @@ impl<'a> Examination<'a> {
         self.whole_chain();
         let artifacts = upstream(&self);
         self.examined(artifacts)
+    }
+
+    /// Reads the definitions that are there: a growing chain would read one after the other.
+    fn read_ahead(&self) {
+        let evidence = self.pass.evidence();
+        let task = |need: &'a Need| if let Need::Task { task } = need { Some(task) } else { None };
+        let tasks: Vec<_> = evidence.iter().filter_map(|(need, _)| task(need)).collect();
+        self.case.spread.each(tasks.len(), &|number| {
+            // what is wrong with one is told where it is a link
+            let _ = tasks.get(number).map(|task| chain::definition(&Pass::new(evidence), task));
+        });
+    }
+
+    /// Collects what is known of each link alone; that is most of the work, and may be spread.
+    fn look_at_each(&mut self) {
+        let (case, links) = (self.case, self.chain.links());
+        let witness = Witness::new(case, self.pass.evidence());
+        let found: Vec<OnceLock<_>> = links.iter().map(|_| OnceLock::new()).collect();
+        case.spread.each(links.len(), &|number| {
+            if let (Some(link), Some(place)) = (links.get(number), found.get(number)) {
+                place.get_or_init(|| witness.look_at(link));
+            }
+        });
+        for (link, place) in links.iter().zip(found) {
+            // nothing is left out, whoever spreads the work
+            let (facts, rest) = place.into_inner().unwrap_or_else(|| witness.look_at(link));
+            self.pass.absorb(rest);
+            self.facts.insert(link.name.task_id.clone(), facts);
+        }
+    }
+
+    fn is_attested(&self, link: &Link) -> bool {
+        Witness::new(self.case, self.pass.evidence()).is_attested(link)
     }
 
     fn examined(self, artifacts: Vec<VerifiedArtifact>) -> Examined {
@@ -129,80 +147,6 @@ impl<'a> Examination<'a> {
                 .into());
         }
         Ok(None)
-    }
-
-    /// Whether the link's own attestation is part of the proof.
-    fn is_attested(&self, link: &Link) -> bool {
-        link.name.task_id != self.case.subject.id || self.case.attested
-    }
-
-    fn facts_of(&self, link: &Link) -> Facts {
-        let found = implementation::find(self.case.policy, &link.task);
-        let note = found.as_ref().ok().and_then(|(_, note)| note.map(str::to_owned));
-        let implementation = found.map(|(implementation, _)| implementation).map_err(Stop::from);
-        let judged = implementation.clone().and_then(|implementation| self.fits_role(link, implementation));
-        let holds = self.pass.record(&link.name, Rule::Implementation, judged.map(|()| note));
-        if !self.is_attested(link) {
-            let same = self.as_claimed(link).map(|()| None);
-            self.pass.record(&link.name, Rule::Definition, same);
-            let implementation = implementation.map_err(Stop::told);
-            return Facts { implementation, run: Err(Stop::Void), body: Err(Stop::Void) };
-        }
-        let run = self.newest_run(&link.name.task_id);
-        let body = match (&implementation, &run) {
-            (Ok(implementation), Ok(run)) if holds => {
-                let accepted: Vec<_> =
-                    self.case.policy.accepted_forms(*implementation, run.resolved).collect();
-                attestation::read(self.pass, self.case.keys, &accepted, *implementation, run)
-            }
-            (_, Err(Stop::Waiting)) => Err(Stop::Waiting),
-            _ => Err(Stop::Void),
-        };
-        let state = run.clone().map(|_| past(&link.task, self.case.now));
-        self.pass.record(&link.name, Rule::State, state);
-        let signer =
-            body.clone().map(|body| body.signer.is_none().then(|| "signature not checked".to_owned()));
-        self.pass.record(&link.name, Rule::Attestation, signer);
-        // told once, here: whatever rests on it is not judged
-        let body = body.map_err(Stop::told);
-        let implementation = implementation.map_err(Stop::told);
-        let identity = both(&run, &body, |run, signed| identity::check(&signed.body, run, &link.task));
-        let fits = self.pass.record(&link.name, Rule::Identity, identity.map(|()| None));
-        let signed = body.clone().and_then(|signed| Ok(definition::check(&signed.body.task, &link.task)?));
-        let same = self.pass.record(&link.name, Rule::Definition, signed.map(|()| None));
-        // what an attestation says counts only when it is this task's own
-        let body = if body.is_ok() && !(fits && same) { Err(Stop::Void) } else { body };
-        Facts { implementation, run, body }
-    }
-
-    /// The task that was claimed is the one that the queue has.
-    fn as_claimed(&self, link: &Link) -> Step<()> {
-        let queue = chain::definition(self.pass, &link.name.task_id)?;
-        Ok(definition::check(&Value::Object(link.task.whole().clone()), &queue)?)
-    }
-
-    /// Tasks that only a scriptworker may run, did.
-    fn fits_role(&self, link: &Link, implementation: Implementation) -> Step<()> {
-        let is_subject = link.name.task_id == self.case.subject.id;
-        let scriptworker = link.role == Role::Scriptworker
-            || (is_subject && self.case.policy.rules == RuleSet::Classic && !self.case.attested);
-        if scriptworker && implementation != Implementation::Scriptworker {
-            let finding = Finding::new(Reason::Implementation).expected(Implementation::Scriptworker);
-            return Err(finding.found(implementation).into());
-        }
-        Ok(())
-    }
-
-    fn newest_run(&self, task: &TaskId) -> Step<CompletedRun> {
-        let need = Need::Status { task: task.clone() };
-        let status = self.pass.parsed(&need, |answer| match answer {
-            Answer::Present(bytes) => Status::parse(bytes, task),
-            Answer::TooLarge { limit } => Err(Finding::too_large(*limit).at("the status")),
-            Answer::Forbidden { problem } => Err(Finding::not_gone_to(problem).at("the status")),
-            Answer::Absent | Answer::Stored(_) => Err(Finding::new(Reason::MissingTask)),
-        })?;
-        let status = status.as_ref().as_ref().map_err(Clone::clone)?;
-        Ok(status.newest(self.case.policy.switches.allow_failed_upstreams)?)
     }
 
     /// What a link's worker and payload have to be like.
@@ -372,10 +316,4 @@ impl<'a> Examination<'a> {
         let branch = decision.task.source_env(&self.case.product.env_prefix).branch();
         Ok(self.asked.given_by(self.case.product, &self.case.policy.switches, tree, branch)?)
     }
-}
-
-/// A task that is past its expiry proves what it always proved, and is worth knowing of (cot-attacks.md 61).
-fn past(task: &Definition, now: UnixMillis) -> Option<String> {
-    let expires = task.expires().filter(|expires| *expires < now)?;
-    Some(format!("it expired at {expires}"))
 }

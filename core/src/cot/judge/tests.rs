@@ -1,5 +1,6 @@
 mod asking;
 mod classic;
+mod spreading;
 mod world;
 
 use super::*;
@@ -76,6 +77,7 @@ fn verified_with(world: &World, answers: impl Fn(&Need) -> Answer) -> bool {
         product: policy.product("firefox").unwrap(),
         keys: &keys,
         renderer: &crate::cot::template::InProcess,
+        spread: &InTurn,
         limits: ChainLimits { hops: 20, links: 1000, inputs: 100 },
         now: UnixMillis::parse(world::NOW).unwrap(),
         queue_now: None,

@@ -1,6 +1,6 @@
 //! What a broken rule stops: nothing is asked for, and nothing is judged, that rests on it.
 
-use super::super::{Case, Judgement, Need, RuleReport, judge, needs};
+use super::super::{Case, InTurn, Judgement, Need, RuleReport, judge, needs};
 use super::refused_with;
 use super::world::{ARTIFACT, BUILD, DECISION, IMAGE, NOW, REPOSITORY, SIGNING, World, id, key};
 use crate::cot::chain::{ChainLimits, Subject};
@@ -238,6 +238,7 @@ fn judged_as(world: &World, task: &str, task_type: &str, attested: bool) -> Judg
         product: policy.product("firefox").unwrap(),
         keys: &Keys { openpgp: &world.keyrings, ed25519: &policy.keys, check: true },
         renderer: &InProcess,
+        spread: &InTurn,
         limits: ChainLimits { hops: 20, links: 1000, inputs: 100 },
         now: UnixMillis::parse(NOW).unwrap(),
         queue_now: None,

@@ -1,7 +1,7 @@
 //! A small world with one release in it: a push, its decision task, an image, a build, and the signing task that is to be
 //! verified. Everything is signed with keys of its own, and can be tampered with before it is judged.
 
-use super::super::{Case, Judgement, judge, needs};
+use super::super::{Case, InTurn, Judgement, Spread, judge, needs};
 use crate::cot::chain::{ChainLimits, Subject};
 use crate::cot::evidence::{Answer, Evidence, StoredArtifact};
 use crate::cot::implementation::Implementation;
@@ -314,7 +314,16 @@ impl World {
     }
 
     /// As `judge`; every round's evidence and needs are shown first.
-    pub(super) fn judge_after(&self, mut round: impl FnMut(&Evidence, &[Need])) -> Judgement {
+    pub(super) fn judge_after(&self, round: impl FnMut(&Evidence, &[Need])) -> Judgement {
+        self.judge_spread(&InTurn, round)
+    }
+
+    /// As `judge_after`, with the work spread in another way.
+    pub(super) fn judge_spread(
+        &self,
+        spread: &dyn Spread,
+        mut round: impl FnMut(&Evidence, &[Need]),
+    ) -> Judgement {
         let policy = Policy::from_value(self.policy.clone()).unwrap();
         let claimed = self.claimed.as_ref().unwrap_or_else(|| &self.tasks[SIGNING]);
         let task = Definition::from_value(claimed.clone()).unwrap();
@@ -327,6 +336,7 @@ impl World {
             product: policy.product("firefox").unwrap(),
             keys: &keys,
             renderer: &InProcess,
+            spread,
             limits: ChainLimits { hops: 20, links: 1000, inputs: 100 },
             now: UnixMillis::parse(NOW).unwrap(),
             queue_now: self.queue_now,
