@@ -108,6 +108,28 @@ fn classic_parents_are_decision_tasks_and_have_none_themselves() {
 }
 
 #[test]
+fn a_classic_decision_task_of_another_group_has_no_parent_either() {
+    let mut world = World::new([(1, task(9, &[], &[])), (9, task(8, &[], &[]))]);
+    world.rule_set = RuleSet::Classic;
+    assert_eq!(world.grow().unwrap().0, ["signing signing", "signing:decision decision"]);
+    world.rule_set = RuleSet::Current;
+    assert_eq!(world.reason(), Reason::MissingTask);
+}
+
+#[test]
+fn a_classic_task_of_its_own_group_does_not_rest_on_itself() {
+    let roles = BTreeMap::from([("signing".to_owned(), Role::Scriptworker)]);
+    let limits = ChainLimits { hops: 5, links: 20, inputs: 10 };
+    let rules = ChainRules { rule_set: RuleSet::Classic, roles: &roles, limits };
+    for (group, parents) in [(1, 0), (9, 1)] {
+        let named = Named { path: "signing".to_owned(), task_type: "signing".to_owned(), task: id(1) };
+        let task = Definition::from_value(task(group, &[], &[])).unwrap();
+        let link = link(&rules, &named, task).unwrap();
+        assert_eq!(rests_on(&rules, &link).unwrap().len(), parents, "{group}");
+    }
+}
+
+#[test]
 fn an_action_is_a_parent_and_has_one() {
     let mut action = task(9, &[], &[]);
     action["payload"]["env"] = json!({"ACTION_CALLBACK": "release"});

@@ -148,3 +148,40 @@ fn of_tag(pass: &Pass<'_>, repository: &str, tag: &str) -> Step<String> {
     };
     Ok(hash.map(str::to_owned).ok_or_else(refused)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cot::evidence::Evidence;
+    use crate::cot::policy::CURRENT;
+    use crate::json::DocumentKind;
+    use crate::yaml;
+    use serde_json::json;
+
+    #[test]
+    fn github_is_asked_for_branches_unless_the_policy_does_not_want_it_or_the_repository_is_private() {
+        for (wanted, private, asks) in
+            [(true, false, true), (false, false, false), (true, true, false), (false, true, false)]
+        {
+            let mut document = yaml::read_strict(CURRENT.as_bytes(), DocumentKind::Policy).unwrap();
+            document["switches"]["check_landed"] = json!(wanted);
+            let product = &mut document["products"]["scriptworker"];
+            for rule in product["trusted_vcs_rules"].as_array_mut().unwrap() {
+                rule["require_secret"] = json!(private);
+            }
+            let policy = Policy::from_value(document).unwrap();
+            let product = policy.product("scriptworker").unwrap();
+            let revision = "0123456789abcdef0123456789abcdef01234567";
+            let url = format!("https://github.com/mozilla-releng/scriptworker-scripts/blob/{revision}/x");
+            let evidence = Evidence::new();
+            let pass = Pass::new(&evidence);
+            let url = SourceUrl::parse(&url).unwrap();
+            let step = landed(&pass, &policy, product, "metadata.source", &url, revision);
+            assert_eq!(
+                (step.is_err(), pass.finish().0.len()),
+                (asks, usize::from(asks)),
+                "{wanted} {private}"
+            );
+        }
+    }
+}

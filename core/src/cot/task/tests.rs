@@ -73,7 +73,8 @@ fn a_parent_is_named_or_the_decision_task() {
     assert_eq!(read(with("extra.parent", json!(other))).parent().unwrap().as_str(), other);
     assert_eq!(read(with("extra.parent", json!(null))).parent().unwrap().as_str(), ID);
     for wrong in [json!("x"), json!(1), json!({})] {
-        assert_eq!(read(with("extra.parent", wrong)).parent().unwrap_err().reason, Reason::Schema);
+        let finding = read(with("extra.parent", wrong)).parent().unwrap_err();
+        assert_eq!((finding.reason, finding.place.as_deref()), (Reason::Schema, Some("extra.parent")));
     }
 }
 
@@ -132,7 +133,8 @@ fn the_source_is_told_by_variables_with_a_prefix() {
         json!({
             "GECKO_HEAD_REPOSITORY": "https://hg.mozilla.org/mozilla-central/", "GECKO_HEAD_REV": "abc",
             "GECKO_HEAD_REF": "ref", "GECKO_BASE_BRANCH": "b", "GECKO_PULL_REQUEST_NUMBER": "12",
-            "COMM_BASE_REPOSITORY": "https://x", "COMM_HEAD_REPOSITORY": "",
+            "COMM_BASE_REPOSITORY": "https://x/", "COMM_HEAD_REPOSITORY": "",
+            "COMM_TRIGGERED_BY": "somebody",
         }),
     ));
     let gecko = task.source_env("GECKO");
@@ -144,4 +146,6 @@ fn the_source_is_told_by_variables_with_a_prefix() {
     assert_eq!((gecko.pull_request(), gecko.triggered_by(), gecko.base_revision()), (Some(12), None, None));
     let comm = task.source_env("COMM");
     assert_eq!((comm.repository(), comm.head_repository()), (Some("https://x"), None));
+    assert_eq!((gecko.base_repository(), comm.base_repository()), (None, Some("https://x")));
+    assert_eq!(comm.triggered_by(), Some("somebody"));
 }

@@ -41,6 +41,23 @@ fn the_tree_of_a_parent_whose_attestation_is_refused_proves_nothing() {
     assert!(not_judged(&world, DECISION).contains(&Rule::Tree));
 }
 
+#[test]
+fn a_template_knows_the_id_of_the_task_that_is_made() {
+    for (says, verified) in [(DECISION, true), (BUILD, false), ("null", false)] {
+        let mut world = World::new();
+        world.template = world
+            .template
+            .replace("GECKO_COMMIT_MSG: ' '", "GECKO_COMMIT_MSG: ' '\n          OWN: '${ownTaskId}'");
+        world.change_task(DECISION, |task| task["payload"]["env"]["OWN"] = json!(says));
+        assert_eq!(
+            matches!(world.judge(), Judgement::Verified(..)),
+            verified,
+            "{says}: {:?}",
+            world.refusals()
+        );
+    }
+}
+
 /// Whether a source tree is asked about.
 fn is_of_a_tree(need: &Need) -> bool {
     matches!(need, Need::TreeFile { .. } | Need::Pushlog { .. } | Need::GitHub { .. })

@@ -182,3 +182,14 @@ fn row_096_a_graph_with_a_task_twice_is_refused() {
 fn an_entry_without_a_definition_is_told() {
     assert_eq!(check_in(RuleSet::Current, OWN, json!("task"), entry()), Err(Reason::Schema));
 }
+
+#[test]
+fn the_rule_alone_says_the_same() {
+    let changed = with(entry(), "/payload/command", json!(["evil"]));
+    for (task, expected) in [(entry(), Ok(())), (changed, Err(Reason::GraphMismatch))] {
+        let graph = json!({OWN: {"task": entry()}}).to_string().into_bytes();
+        let task = Definition::from_value(task).unwrap();
+        let found = graph_has(graph.into(), RuleSet::Current, &id(OWN), &task, &id(PARENT));
+        assert_eq!(found.map_err(|finding| finding.reason), expected);
+    }
+}

@@ -261,3 +261,84 @@ pub(super) fn pushed(
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cot::chain::Link;
+    use crate::cot::evidence::Evidence;
+    use crate::cot::finding::LinkName;
+    use crate::cot::policy::{CURRENT, Policy, Product};
+    use crate::cot::role::Role;
+    use crate::ids::TaskId;
+    use serde_json::json;
+
+    const HG: &str = "https://hg.mozilla.org/mozilla-central";
+    const GITHUB: &str = "https://github.com/owner/name";
+
+    fn product() -> Product {
+        Policy::parse(CURRENT.as_bytes()).unwrap().product("firefox").unwrap().clone()
+    }
+
+    fn url(text: &str) -> RepoUrl {
+        RepoUrl::parse(text).unwrap()
+    }
+
+    /// A decision task with these variables.
+    fn decision(env: &Value, extra: Value) -> Link {
+        let id = TaskId::parse("DecisionQ0WAAAAAAAAAAA").unwrap();
+        let task = json!({
+            "taskQueueId": "p/w", "taskGroupId": id, "created": "2026-11-25T20:00:00.000Z",
+            "payload": {"env": env}, "extra": extra,
+        });
+        Link {
+            name: LinkName { name: "signing:parent".to_owned(), task_id: id.clone() },
+            task_type: "decision".to_owned(),
+            role: Role::Decision,
+            task: Definition::from_value(task).unwrap(),
+            parent: id,
+            rests_on: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn of_a_product_with_several_kinds_of_trees_the_decision_task_or_its_repository_tells_which() {
+        use ProductType::{GitHub, Hg};
+        for (types, tasks_for, repository, expected) in [
+            (vec![Hg, GitHub], "hg-push", HG, Ok(Hg)),
+            (vec![Hg, GitHub], "hg-push", GITHUB, Ok(GitHub)),
+            (vec![Hg, GitHub], "github-push", HG, Ok(GitHub)),
+            (vec![Hg, GitHub], "github-push", GITHUB, Ok(GitHub)),
+            (vec![Hg], "github-push", GITHUB, Ok(Hg)),
+            (vec![GitHub], "hg-push", HG, Ok(GitHub)),
+            (vec![], "hg-push", HG, Err(Reason::Config)),
+        ] {
+            let mut product = product();
+            product.types = types;
+            let link = decision(&json!({}), json!({"tasks_for": tasks_for}));
+            let parents = Parents { parent: &link, decision: &link, product: &product };
+            let found = product_type(&parents, &url(repository)).map_err(|finding| finding.reason);
+            assert_eq!(found, expected, "{:?} {tasks_for} {repository}", product.types);
+        }
+    }
+
+    #[test]
+    fn on_github_the_task_tells_when_it_was_pushed() {
+        let (product, evidence) = (product(), Evidence::new());
+        let link = decision(&json!({"GECKO_PUSH_DATE_TIME": "2026-11-25T19:58:00Z"}), json!({}));
+        let parents = Parents { parent: &link, decision: &link, product: &product };
+        let date = UnixMillis::parse("2026-11-25T19:58:00Z").ok();
+        for (tasks_for, expected) in [
+            ("github-push", date),
+            ("github-pull-request", date),
+            ("github-pull-request-untrusted", date),
+            ("github-release", None),
+        ] {
+            assert_eq!(
+                pushed(&Pass::new(&evidence), &parents, &url(GITHUB), tasks_for),
+                expected,
+                "{tasks_for}"
+            );
+        }
+    }
+}
