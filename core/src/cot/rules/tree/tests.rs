@@ -134,7 +134,6 @@ fn a_pull_request_is_looked_for_in_the_parent_of_a_fork_that_it_is_not_for() {
     for (fork, base, home) in [
         (true, "https://github.com/parent/name", "parent/name"),
         (true, "https://github.com/owner/name/", "owner/name"),
-        (true, "git@github.com:owner/name", "owner/name"),
         (false, "https://github.com/parent/name", "owner/name"),
         (false, "https://github.com/owner/name", "owner/name"),
     ] {
