@@ -66,6 +66,16 @@ fn what_was_written_is_read() {
 }
 
 #[test]
+fn what_was_not_asked_for_is_not_written() {
+    let text = |sha512| {
+        let run = RunKey { task_id: recorded().task_id, run_id: RunId::FIRST };
+        let name = ArtifactName::parse("public/a").unwrap();
+        serde_json::to_string(&Need::Artifact { run, name, sha512 }).unwrap()
+    };
+    assert!(text(true).contains("sha512") && !text(false).contains("sha512"));
+}
+
+#[test]
 fn everything_but_attested_documents_is_taken_as_recorded() {
     let evidence = evidence();
     assert_eq!(taken_as_recorded(&evidence, false).count(), all(&evidence).len());
