@@ -2,6 +2,7 @@
 //! to 75). A script will open these paths, so a name that could lead anywhere else, or be taken for another one, is
 //! refused here; how the file is written without following links is the business of whoever writes it.
 
+use crate::cot::{CLASSIC_NAME, CURRENT_NAME, CURRENT_SIGNATURE_NAME};
 use icu_normalizer::ComposingNormalizerBorrowed;
 use percent_encoding::percent_decode_str;
 use std::collections::BTreeMap;
@@ -14,13 +15,8 @@ const MOST_BYTES: usize = 1024;
 const MOST_NAME_BYTES: usize = 255;
 
 /// What the verifier itself writes into the directory of a task.
-pub const RESERVED: [&str; 5] = [
-    "task.json",
-    "chainOfTrust.json",
-    "public/chain-of-trust.json",
-    "public/chain-of-trust.json.sig",
-    "public/chainOfTrust.json.asc",
-];
+pub const RESERVED: [&str; 5] =
+    ["task.json", "chainOfTrust.json", CURRENT_NAME, CURRENT_SIGNATURE_NAME, CLASSIC_NAME];
 
 /// A relative path of plain names, separated by `/`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

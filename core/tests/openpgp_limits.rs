@@ -159,6 +159,8 @@ fn many_and_huge_parts_change_nothing() {
     let huge = vec![b'x'; Certificate::MOST_BYTES + 1];
     let error = Certificate::parse(&huge).unwrap_err();
     assert_eq!(error, CertificateError::TooBig { limit: Certificate::MOST_BYTES, found: huge.len() });
+    let blank = vec![b' '; Certificate::MOST_BYTES];
+    assert_eq!(Certificate::parse(&blank).unwrap_err(), CertificateError::NoKey);
 }
 
 /// The certificate, `count` different user ids of 4 bytes, and what revokes the key.

@@ -236,6 +236,7 @@ fn a_key_is_revoked_by_another_that_it_names_and_by_no_third() {
         ("revoked by a third", vec![&named, &revocation().on_key(&key, &enemy)], None),
         ("revoked by a forgery", vec![&named, &revocation().claiming(&keeper).on_key(&key, &enemy)], None),
         ("only named", vec![&named], None),
+        ("named, and described by it", vec![&named, &direct(MADE + DAY).on_key(&key, &keeper)], None),
     ] {
         let cert = signatures.into_iter().fold(Cert::new(&key), Cert::signature);
         let cert = cert.user(USER).signature(&own(&key, MADE));
@@ -255,4 +256,6 @@ fn merged_copies_have_user_ids_before_subkeys() {
     let other = simple(&key).user("Second").signature(&second);
     let both = simple(&key).user("Second").signature(&second).subkey(&subkey).signature(&binding);
     assert_eq!(parse(&one).merge(&parse(&other)).packets(), both.bytes());
+    let another = parse(&simple(&Key::new("another", MADE)));
+    assert_eq!(parse(&both).merge(&another), parse(&both));
 }

@@ -61,7 +61,9 @@ impl Words<'_> {
         }
         if let Some(Recording { by, taken, hashed_again, .. }) = &self.recorded {
             lines.extend(hashed_again.iter().map(|need| format!("hashed again: {need}")));
-            lines.push(format!("taken as recorded by {} at {}:", by.by, by.at));
+            let policy =
+                by.policy.as_ref().map(|policy| format!(" under the policy {policy}")).unwrap_or_default();
+            lines.push(format!("taken as recorded by {} at {}{policy}:", by.by, by.at));
             lines.extend(taken.iter().map(|need| format!("  {need}")));
         }
         lines.iter().map(|line| escaped(line)).collect()

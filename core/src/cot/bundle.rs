@@ -10,12 +10,13 @@
 //!
 //! The index lists the digest of every blob, so that each byte is hashed once.
 //!
-//! Policy and keys are not part of it: whoever judges has their own. Signatures and digests in a bundle prove what they
+//! Policy and keys are not part of it, only which policy it was: whoever judges has their own. Signatures and digests in a bundle prove what they
 //! always prove; what the queue and source hosts answered, and the digests of artifacts whose bytes are not in it, is
 //! *taken as recorded* ([`taken_as_recorded`]), as is the time.
 
 use crate::cot::evidence::{Answer, Evidence, StoredArtifact};
 use crate::cot::need::Need;
+use crate::cot::policy::PolicyId;
 use crate::digest::{Digest, HashAlgorithm};
 use crate::ids::TaskId;
 use crate::json::{DocumentKind, StrictError, read_strict};
@@ -51,6 +52,9 @@ pub struct Recorded {
     pub queue_now: Option<UnixMillis>,
     /// Who recorded it: program and version.
     pub by: String,
+    /// The policy by which it was judged then; nothing where there was no verdict.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyId>,
 }
 
 fn yes() -> bool {
@@ -175,7 +179,9 @@ pub fn read(bundle: &Bytes) -> Result<(Recorded, Evidence), BundleError> {
     }
     let (stated, rest) = line(rest).ok_or(BundleError::Damaged)?;
     let (length, rest) = line(rest).ok_or(BundleError::Damaged)?;
-    let length = std::str::from_utf8(length).ok().and_then(|text| text.parse::<usize>().ok());
+    let number = std::str::from_utf8(length).ok().and_then(|text| text.parse::<usize>().ok());
+    // one form only
+    let length = number.filter(|number| number.to_string().as_bytes() == length);
     let (index, rest) =
         length.and_then(|length| rest.split_at_checked(length)).ok_or(BundleError::Damaged)?;
     if stated != digits(index).as_bytes() {
@@ -232,11 +238,11 @@ pub fn read(bundle: &Bytes) -> Result<(Recorded, Evidence), BundleError> {
 }
 
 /// The answers that nothing in the bundle proves: those of the queue and of source hosts, and the digests of artifacts
-/// whose bytes are somewhere else.
-pub fn taken_as_recorded(evidence: &Evidence) -> impl Iterator<Item = &Need> {
-    evidence.iter().filter_map(|(need, answer)| match (need, answer) {
+/// whose bytes are somewhere else. Where signatures are not checked, nothing at all is proven.
+pub fn taken_as_recorded(evidence: &Evidence, signatures_checked: bool) -> impl Iterator<Item = &Need> {
+    evidence.iter().filter_map(move |(need, answer)| match (need, answer) {
         // signed, or of a signed digest
-        (Need::Document { .. }, Answer::Present(_)) => None,
+        (Need::Document { .. }, Answer::Present(_)) if signatures_checked => None,
         _ => Some(need),
     })
 }

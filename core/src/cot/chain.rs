@@ -7,7 +7,6 @@ mod cycle;
 #[cfg(test)]
 mod tests;
 
-use super::evidence::Answer;
 use super::examine::{Pass, Stop};
 use super::finding::{Finding, LinkName};
 use super::need::Need;
@@ -179,13 +178,9 @@ fn name_of(named: &Named) -> LinkName {
 /// The definition of a task, as the queue has it.
 pub(super) fn definition(pass: &Pass<'_>, task: &TaskId) -> Result<Definition, Stop> {
     let need = Need::Task { task: task.clone() };
-    let parsed = pass.parsed(&need, |answer| match answer {
-        Answer::Present(bytes) => Definition::parse(bytes),
-        Answer::TooLarge { limit } => {
-            Err(Finding::new(Reason::Limit).expected(format!("a definition of at most {limit} bytes")))
-        }
-        Answer::Forbidden { problem } => Err(Finding::not_gone_to(problem)),
-        Answer::Stored(_) | Answer::Absent => Err(Finding::new(Reason::MissingTask)),
+    let parsed = pass.parsed(&need, |answer| match answer.content("the definition")? {
+        Some(bytes) => Definition::parse(bytes),
+        None => Err(Finding::new(Reason::MissingTask)),
     })?;
     (*parsed).clone().map_err(Stop::from)
 }

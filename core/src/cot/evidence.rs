@@ -1,11 +1,14 @@
 //! The answers, as they came: raw bytes and digests, or that there is nothing. Never a conclusion.
 
+use super::finding::Finding;
 use super::need::Need;
+use super::reason::Reason;
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 /// What came back for a [`Need`].
@@ -28,6 +31,23 @@ pub enum Answer {
         /// Which, and why not; without anything that could be a secret.
         problem: String,
     },
+}
+
+impl Answer {
+    /// The bytes, where bytes were asked for; nothing when there are none. `place` says what was asked for.
+    ///
+    /// # Errors
+    /// When there are bytes that may not be read.
+    pub(super) fn content(&self, place: impl fmt::Display) -> Result<Option<&Bytes>, Finding> {
+        match self {
+            Self::Present(bytes) => Ok(Some(bytes)),
+            Self::Absent | Self::Stored(_) => Ok(None),
+            Self::TooLarge { limit } => {
+                Err(Finding::new(Reason::Limit).at(place).expected(format!("at most {limit} bytes")))
+            }
+            Self::Forbidden { problem } => Err(Finding::new(Reason::Url).at(place).because(problem)),
+        }
+    }
 }
 
 /// An artifact that was hashed while it was stored.

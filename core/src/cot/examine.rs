@@ -51,6 +51,24 @@ pub enum Outcome {
     Void,
 }
 
+impl Outcome {
+    /// Whether nothing is left to be desired.
+    fn holds(&self) -> bool {
+        matches!(self, Self::Passed | Self::Noted(_))
+    }
+}
+
+/// What does not hold is not replaced by what does; the first that is broken stays.
+fn keep(of_link: &mut BTreeMap<Rule, Outcome>, rule: Rule, outcome: Outcome) {
+    match of_link.get(&rule) {
+        Some(Outcome::Broken(_)) => {}
+        Some(Outcome::Void) if outcome.holds() => {}
+        Some(Outcome::Passed | Outcome::Noted(_) | Outcome::Void) | None => {
+            of_link.insert(rule, outcome);
+        }
+    }
+}
+
 /// What every rule came to, by link.
 pub(super) type Outcomes = BTreeMap<LinkName, BTreeMap<Rule, Outcome>>;
 
@@ -93,19 +111,19 @@ impl<'a> Pass<'a> {
         Stop::Waiting
     }
 
-    /// Keeps what a rule came to. True once it is decided and holds.
+    /// Keeps what a rule came to. True once it is decided and holds. What still waits counts as not judged: then there
+    /// is a need, or there is no verdict that could hold.
     pub(super) fn record(&self, link: &LinkName, rule: Rule, step: Step<Option<String>>) -> bool {
         let outcome = match step {
             Ok(None) => Outcome::Passed,
             Ok(Some(note)) => Outcome::Noted(note),
             Err(Stop::Broken(finding)) => Outcome::Broken(finding),
-            Err(Stop::Void) => Outcome::Void,
-            Err(Stop::Waiting) => return false,
+            Err(Stop::Void | Stop::Waiting) => Outcome::Void,
         };
-        let holds = matches!(outcome, Outcome::Passed | Outcome::Noted(_));
+        let holds = outcome.holds();
         let mut outcomes = self.outcomes.borrow_mut();
         match outcomes.get_mut(link) {
-            Some(of_link) => drop(of_link.insert(rule, outcome)),
+            Some(of_link) => keep(of_link, rule, outcome),
             None => drop(outcomes.insert(link.clone(), BTreeMap::from([(rule, outcome)]))),
         }
         holds
@@ -116,7 +134,8 @@ impl<'a> Pass<'a> {
         self.wanted.borrow_mut().extend(wanted);
         let mut all = self.outcomes.borrow_mut();
         for (link, of_link) in outcomes {
-            all.entry(link).or_default().extend(of_link);
+            let together = all.entry(link).or_default();
+            of_link.into_iter().for_each(|(rule, outcome)| keep(together, rule, outcome));
         }
     }
 
@@ -195,6 +214,49 @@ mod tests {
             (Ok(1), told, Err(Stop::Void)),
         ] {
             assert_eq!(both(&a, &b, fits), expected, "{a:?} and {b:?}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_hold_is_not_replaced_by_what_does() {
+        let (noted, broken) =
+            (Outcome::Noted("x".to_owned()), |reason| Outcome::Broken(Box::new(Finding::new(reason))));
+        for (first, then, stays) in [
+            (Outcome::Passed, noted.clone(), noted.clone()),
+            (noted.clone(), Outcome::Passed, Outcome::Passed),
+            (Outcome::Passed, Outcome::Void, Outcome::Void),
+            (noted.clone(), broken(Reason::Hash), broken(Reason::Hash)),
+            (Outcome::Void, Outcome::Passed, Outcome::Void),
+            (Outcome::Void, noted.clone(), Outcome::Void),
+            (Outcome::Void, Outcome::Void, Outcome::Void),
+            (Outcome::Void, broken(Reason::Hash), broken(Reason::Hash)),
+            (broken(Reason::Hash), Outcome::Passed, broken(Reason::Hash)),
+            (broken(Reason::Hash), noted, broken(Reason::Hash)),
+            (broken(Reason::Hash), Outcome::Void, broken(Reason::Hash)),
+            (broken(Reason::Hash), broken(Reason::Json), broken(Reason::Hash)),
+        ] {
+            let mut of_link = BTreeMap::from([(Rule::Chain, first.clone())]);
+            keep(&mut of_link, Rule::Chain, then.clone());
+            assert_eq!(of_link, BTreeMap::from([(Rule::Chain, stays)]), "{first:?}, then {then:?}");
+        }
+    }
+
+    #[test]
+    fn a_rule_that_waits_is_one_that_is_not_judged() {
+        let evidence = Evidence::new();
+        let link = LinkName { name: "a".to_owned(), task_id: "Ypg6xKhKRU-pnkwylNQrMw".parse().unwrap() };
+        for (step, holds, outcome) in [
+            (Ok(None), true, Outcome::Passed),
+            (Ok(Some("x".to_owned())), true, Outcome::Noted("x".to_owned())),
+            (Err(Stop::Void), false, Outcome::Void),
+            (Err(Stop::Waiting), false, Outcome::Void),
+            (Err(broken(Reason::Hash)), false, Outcome::Broken(Box::new(Finding::new(Reason::Hash)))),
+        ] {
+            let (whole, part) = (Pass::new(&evidence), Pass::new(&evidence));
+            assert_eq!(part.record(&link, Rule::Source, step.clone()), holds, "{step:?}");
+            whole.absorb(part.finish());
+            let (_, outcomes) = whole.finish();
+            assert_eq!(outcomes.get(&link), Some(&BTreeMap::from([(Rule::Source, outcome)])), "{step:?}");
         }
     }
 

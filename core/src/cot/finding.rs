@@ -99,16 +99,6 @@ impl Finding {
         Self { reason, place: None, expected: None, found: None, detail: None }
     }
 
-    /// Something is larger than is read, in bytes.
-    pub(super) fn too_large(limit: u64) -> Self {
-        Self::new(Reason::Limit).expected(format!("at most {limit} bytes"))
-    }
-
-    /// Something is where nobody goes.
-    pub(super) fn not_gone_to(problem: &str) -> Self {
-        Self::new(Reason::Url).because(problem)
-    }
-
     /// Where.
     #[must_use]
     pub fn at(mut self, place: impl fmt::Display) -> Self {

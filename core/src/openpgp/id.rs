@@ -150,6 +150,7 @@ mod tests {
         let v4 = "0123456789abcdef0123456789ABCDEF01234567".parse::<Fingerprint>().unwrap();
         assert_eq!(v4.to_string(), "0123456789ABCDEF0123456789ABCDEF01234567");
         assert_eq!(v4.key_id().to_string(), "89ABCDEF01234567");
+        assert_eq!(v4.key_id().as_bytes(), &[0x89, 0xab, 0xcd, 0xef, 0x01, 0x23, 0x45, 0x67]);
         let v6 = format!("0011223344556677{}", "F".repeat(48)).parse::<Fingerprint>().unwrap();
         assert_eq!(v6.key_id().to_string(), "0011223344556677");
     }

@@ -171,6 +171,7 @@ impl Case {
     /// The same in one file, as `verify-cot --offline` reads it.
     pub(crate) fn bundle(&self) -> Result<Vec<u8>, BundleError> {
         let recorded = Recorded {
+            policy: None,
             task_id: self.expected.task_id.clone(),
             task_type: self.expected.task_type.clone(),
             product: self.expected.product.clone(),

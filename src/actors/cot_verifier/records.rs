@@ -123,6 +123,7 @@ fn record(
         at: verdicts.now,
         queue_now: verdicts.queue_now,
         by: crate::PROGRAM.to_owned(),
+        policy: Some(report.policy.clone()),
     };
     let bytes = bundle::write(&recorded, &verdicts.evidence)?;
     let digest = Digest::Sha256(Sha256::digest(&bytes).into()).digits();

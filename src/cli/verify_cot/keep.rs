@@ -5,7 +5,7 @@ use super::{Error, Judged, Options, Verdict, say};
 use crate::cot::staging::Staging;
 use crate::fsio;
 use scriptworker_core::cot::bundle::{self, Recorded};
-use scriptworker_core::cot::judge::Judgement;
+use scriptworker_core::cot::judge::{Judgement, Report};
 use scriptworker_core::cot::picture::picture;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -45,14 +45,18 @@ pub(super) fn keep(options: &Options, verdict: &Verdict, staged: Option<Staged>)
     [drawn, settled, written].into_iter().flatten().filter_map(Result::err).collect()
 }
 
+fn report(verdict: &Verdict) -> Option<&Report> {
+    match &verdict.judgement {
+        Judged::Chain(Judgement::Verified(_, report) | Judgement::Refused(report)) => Some(report),
+        Judged::Chain(Judgement::Incomplete(_)) | Judged::NoTask(_) => None,
+    }
+}
+
 /// Draws a verdict; of a task that cannot be read there is nothing to draw.
 fn draw(file: &Path, verdict: &Verdict) -> Result<(), Error> {
-    let report = match &verdict.judgement {
-        Judged::Chain(Judgement::Verified(_, report) | Judgement::Refused(report)) => report,
-        Judged::Chain(Judgement::Incomplete(_)) | Judged::NoTask(_) => {
-            say("note: no chain, no picture");
-            return Ok(());
-        }
+    let Some(report) = report(verdict) else {
+        say("note: no chain, no picture");
+        return Ok(());
     };
     let failed = |source| Error::File { path: file.to_owned(), source };
     fsio::write_atomic(file, picture(report).as_bytes(), 0o644).map_err(failed)
@@ -69,6 +73,7 @@ fn write_bundle(file: &Path, verdict: &Verdict) -> Result<(), Error> {
         at: case.now,
         queue_now: case.queue_now,
         by: crate::PROGRAM.to_owned(),
+        policy: report(verdict).map(|report| report.policy.clone()),
     };
     let bytes = bundle::write(&recorded, &verdict.evidence)?;
     fsio::write_atomic(file, &bytes, 0o644)

@@ -41,7 +41,7 @@ fn words<'a>(options: &Options, verdict: &'a Verdict) -> Words<'a> {
 
 /// What was hashed again is not taken as recorded.
 fn recording<'a>(verdict: &'a Verdict, offline: &'a Offline) -> Recording<'a> {
-    let taken = taken_as_recorded(&verdict.evidence);
+    let taken = taken_as_recorded(&verdict.evidence, verdict.case.check_signatures);
     Recording {
         by: &offline.recorded,
         taken: taken.filter(|need| !offline.hashed_again.contains(need)).collect(),

@@ -17,6 +17,7 @@ fn recorded() -> Recorded {
         at: UnixMillis(1_795_000_000_000),
         queue_now: None,
         by: "a test".to_owned(),
+        policy: None,
     }
 }
 
@@ -65,9 +66,20 @@ fn what_was_written_is_read() {
 }
 
 #[test]
+fn what_was_not_asked_for_is_not_written() {
+    let text = |sha512| {
+        let run = RunKey { task_id: recorded().task_id, run_id: RunId::FIRST };
+        let name = ArtifactName::parse("public/a").unwrap();
+        serde_json::to_string(&Need::Artifact { run, name, sha512 }).unwrap()
+    };
+    assert!(text(true).contains("sha512") && !text(false).contains("sha512"));
+}
+
+#[test]
 fn everything_but_attested_documents_is_taken_as_recorded() {
     let evidence = evidence();
-    let needs: Vec<_> = taken_as_recorded(&evidence).collect();
+    assert_eq!(taken_as_recorded(&evidence, false).count(), all(&evidence).len());
+    let needs: Vec<_> = taken_as_recorded(&evidence, true).collect();
     assert_eq!(needs.len(), all(&evidence).len() - 1);
     assert!(!needs.iter().any(|need| matches!(need, Need::Document { .. })));
 }
@@ -102,6 +114,11 @@ fn what_does_not_fit_together_is_refused() {
     let mut changed = index.to_vec();
     changed[0] = b' ';
     assert!(matches!(read(&[head, &changed, blobs].concat()), Err(BundleError::Damaged)));
+    for odd in ["+", "0", " "] {
+        let rest = &bytes[MAGIC.len() + 66..];
+        let changed = [&bytes[..MAGIC.len() + 66], odd.as_bytes(), rest].concat();
+        assert!(matches!(read(&changed), Err(BundleError::Damaged)), "{odd:?} before the length");
+    }
     assert!(read(&with_index(&bytes, "a test", "another")).is_ok());
     let said = format!("{{\"present\":\"{}\"}}", digits(b""));
     let saying = |other: &str| read(&with_index(&bytes, &said, other)).unwrap_err();

@@ -1,4 +1,4 @@
-use super::super::evidence::Evidence;
+use super::super::evidence::{Answer, Evidence};
 use super::*;
 use serde_json::{Value, json};
 

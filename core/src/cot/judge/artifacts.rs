@@ -35,20 +35,17 @@ pub(super) fn attested_document(
     let run = RunKey { task_id: task.clone(), run_id: signed.body.run_id };
     let place = || format!("{name} of {task}");
     let need = Need::Document { run, name: artifact, class };
-    match examination.pass.ask(&need)? {
-        Answer::Present(bytes) => {
-            let found = StoredArtifact {
-                sha256: examination.pass.sha256(&need)?,
-                sha512: lists_sha512(&digests).then(|| Sha512::digest(bytes).into()),
-                length: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
-            };
-            same(&digests, &found, &place())?;
-            Ok((need, bytes.clone()))
-        }
-        Answer::Absent | Answer::Stored(_) => Err(Finding::new(Reason::MissingArtifact).at(place()).into()),
-        Answer::TooLarge { limit } => Err(Finding::too_large(*limit).at(place()).into()),
-        Answer::Forbidden { problem } => Err(Finding::not_gone_to(problem).at(place()).into()),
-    }
+    let Some(bytes) = examination.pass.ask(&need)?.content(place())? else {
+        return Err(Finding::new(Reason::MissingArtifact).at(place()).into());
+    };
+    let found = StoredArtifact {
+        sha256: examination.pass.sha256(&need)?,
+        sha512: lists_sha512(&digests).then(|| Sha512::digest(bytes).into()),
+        length: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+    };
+    same(&digests, &found, &place())?;
+    let bytes = bytes.clone();
+    Ok((need, bytes))
 }
 
 /// Everything that the task is given. The rule is recorded on the link that made the artifacts.
@@ -142,12 +139,10 @@ fn one(
             same(&digests, found, &format!("{name} of {task}"))?;
             Ok(VerifiedArtifact { run: run.clone(), name: artifact, path, digests })
         }
-        Answer::Absent | Answer::Present(_) => {
-            Err(Finding::new(Reason::MissingArtifact).at(format!("{name} of {task}")).into())
-        }
-        Answer::TooLarge { limit } => Err(Finding::too_large(*limit).at(format!("{name} of {task}")).into()),
-        Answer::Forbidden { problem } => {
-            Err(Finding::not_gone_to(problem).at(format!("{name} of {task}")).into())
+        other => {
+            let place = format!("{name} of {task}");
+            other.content(&place)?;
+            Err(Finding::new(Reason::MissingArtifact).at(place).into())
         }
     });
     match step {
@@ -169,16 +164,12 @@ fn one(
 
 /// The names of a run's artifacts: only asked for to explain.
 fn listing(examination: &Examination<'_>, run: &RunKey) -> Step<Vec<String>> {
-    match examination.pass.ask(&Need::Listing { run: run.clone() })? {
-        Answer::Present(names) => {
-            let names = serde_json::from_slice::<Value>(names).unwrap_or_default();
-            let texts = names.as_array().into_iter().flatten().filter_map(Value::as_str);
-            Ok(texts.map(str::to_owned).collect())
-        }
-        Answer::Absent | Answer::Stored(_) | Answer::TooLarge { .. } | Answer::Forbidden { .. } => {
-            Ok(Vec::new())
-        }
-    }
+    let Answer::Present(names) = examination.pass.ask(&Need::Listing { run: run.clone() })? else {
+        return Ok(Vec::new());
+    };
+    let names = serde_json::from_slice::<Value>(names).unwrap_or_default();
+    let texts = names.as_array().into_iter().flatten().filter_map(Value::as_str);
+    Ok(texts.map(str::to_owned).collect())
 }
 
 fn artifact_name(name: &str) -> Result<ArtifactName, Finding> {

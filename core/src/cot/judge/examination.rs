@@ -87,6 +87,7 @@ impl<'a> Examination<'a> {
         }
         // where the tasks come from is a matter of the whole chain
         if !complete {
+            self.pass.record(&subject, Rule::Chain, Err(Stop::Waiting));
             return self.examined(Vec::new());
         }
         self.whole_chain();
@@ -219,6 +220,12 @@ impl<'a> Examination<'a> {
             let finding = Finding::new(Reason::Orphan).at("taskGroupId").found(link.task.group());
             return Err(finding.because("the decision task that it goes back to is not in the chain").into());
         };
+        if decision.role != Role::Decision {
+            let finding = Finding::new(Reason::Orphan).at("taskGroupId").expected("a decision task");
+            return Err(finding
+                .found(format!("{}, of type {}", decision.name.task_id, decision.task_type))
+                .into());
+        }
         self.vouched(decision)?;
         let parents = Parents { parent: link, decision, product: self.case.product };
         let documents = |of: &Link, name: &str, kind: DocumentKind| {

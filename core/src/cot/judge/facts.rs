@@ -3,7 +3,7 @@
 
 use super::Case;
 use crate::cot::chain::{self, Link, Subject};
-use crate::cot::evidence::{Answer, Evidence};
+use crate::cot::evidence::Evidence;
 use crate::cot::examine::{Found, Pass, Step, Stop, both};
 use crate::cot::finding::{Finding, Rule};
 use crate::cot::implementation::Implementation;
@@ -113,11 +113,9 @@ impl<'a> Witness<'a> {
 
     fn newest_run(&self, pass: &Pass<'_>, task: &TaskId) -> Step<CompletedRun> {
         let need = Need::Status { task: task.clone() };
-        let status = pass.parsed(&need, |answer| match answer {
-            Answer::Present(bytes) => Status::parse(bytes, task),
-            Answer::TooLarge { limit } => Err(Finding::too_large(*limit).at("the status")),
-            Answer::Forbidden { problem } => Err(Finding::not_gone_to(problem).at("the status")),
-            Answer::Absent | Answer::Stored(_) => Err(Finding::new(Reason::MissingTask)),
+        let status = pass.parsed(&need, |answer| match answer.content("the status")? {
+            Some(bytes) => Status::parse(bytes, task),
+            None => Err(Finding::new(Reason::MissingTask)),
         })?;
         let status = status.as_ref().as_ref().map_err(Clone::clone)?;
         Ok(status.newest(self.policy.switches.allow_failed_upstreams)?)

@@ -2,7 +2,6 @@
 //! (chain-of-trust.md 5.0 and 6.0; cot-attacks.md sections A and B).
 
 use crate::cot::attested::Attested;
-use crate::cot::evidence::Answer;
 use crate::cot::examine::{Pass, Step, all};
 use crate::cot::finding::Finding;
 use crate::cot::implementation::Implementation;
@@ -101,12 +100,7 @@ fn unsigned_text(document: &Bytes) -> Bytes {
 fn fetch(pass: &Pass<'_>, run: &CompletedRun, name: &str, class: DocumentKind) -> Step<Option<Bytes>> {
     let artifact = ArtifactName::parse(name).map_err(|error| Finding::new(Reason::Path).because(error))?;
     let need = Need::Document { run: run.key.clone(), name: artifact, class };
-    match pass.ask(&need)? {
-        Answer::Present(bytes) => Ok(Some(bytes.clone())),
-        Answer::Absent | Answer::Stored(_) => Ok(None),
-        Answer::TooLarge { limit } => Err(Finding::too_large(*limit).at(name).into()),
-        Answer::Forbidden { problem } => Err(Finding::not_gone_to(problem).at(name).into()),
-    }
+    Ok(pass.ask(&need)?.content(name)?.cloned())
 }
 
 /// Why there is none: perhaps one in a form that is not accepted, left over when the accepted one was taken away.

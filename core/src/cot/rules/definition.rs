@@ -7,11 +7,11 @@ use crate::cot::task::Definition;
 use crate::json::{Comparison, ExtraMembers};
 use serde_json::Value;
 
-/// What the queue itself may have changed since, and the pool, which is compared before, as it can be told in two ways.
-const LEFT_OUT: Comparison<'_> = Comparison {
-    ignored: &[&["priority"], &["projectId"], &["taskQueueId"], &["provisionerId"], &["workerType"]],
-    extra: ExtraMembers::Refused,
-};
+/// What may have been changed through the queue since, and the pool, which is compared before, as it can be told in two
+/// ways.
+const LEFT_OUT: [&[&str]; 4] = [&["priority"], &["taskQueueId"], &["provisionerId"], &["workerType"]];
+/// What the queue may have added.
+const ADDED: &str = "projectId";
 
 /// The rule.
 pub(in crate::cot) fn check(signed: &Value, queue: &Definition) -> Result<(), Finding> {
@@ -21,7 +21,12 @@ pub(in crate::cot) fn check(signed: &Value, queue: &Definition) -> Result<(), Fi
         let finding = Finding::new(Reason::TaskDefinition).at("task.taskQueueId");
         return Err(finding.expected(queue.pool()).found(pool));
     }
-    match LEFT_OUT.first_of_maps(queue.whole(), signed) {
+    let mut ignored = LEFT_OUT.to_vec();
+    if queue.whole().contains_key(ADDED) != signed.contains_key(ADDED) {
+        ignored.push(&[ADDED]);
+    }
+    let comparison = Comparison { ignored: &ignored, extra: ExtraMembers::Refused };
+    match comparison.first_of_maps(queue.whole(), signed) {
         None => Ok(()),
         Some(difference) => Err(Finding::new(Reason::TaskDefinition)
             .at(format!("task.{}", difference.path))
@@ -54,7 +59,6 @@ mod tests {
     fn row_138_and_row_139_what_the_queue_changes_is_no_difference() {
         assert_eq!(check_changed(|_| {}), Ok(()));
         assert_eq!(check_changed(|task| task["priority"] = json!("highest")), Ok(()));
-        assert_eq!(check_changed(|task| task["projectId"] = json!("other")), Ok(()));
         assert_eq!(check_changed(|task| drop(task.as_object_mut().unwrap().remove("priority"))), Ok(()));
     }
 
@@ -64,6 +68,7 @@ mod tests {
         assert_eq!(check_changed(|task| task["payload"]["a"][1]["b"] = json!(3)), refused);
         assert_eq!(check_changed(|task| task["scopes"] = json!(["x", "y"])), refused);
         assert_eq!(check_changed(|task| task["new"] = json!(null)), refused);
+        assert_eq!(check_changed(|task| task["projectId"] = json!("other")), refused);
         assert_eq!(check_changed(|task| task["workerType"] = json!("v")), refused);
         assert_eq!(check_changed(|task| drop(task.as_object_mut().unwrap().remove("scopes"))), refused);
         assert_eq!(check_changed(|task| drop(task.as_object_mut().unwrap().remove("created"))), refused);

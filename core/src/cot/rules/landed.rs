@@ -2,7 +2,6 @@
 //! (chain-of-trust.md 5.6 and 6.7).
 
 use super::tree::{github, is_github, of_url};
-use crate::cot::evidence::Answer;
 use crate::cot::examine::{Pass, Step, all};
 use crate::cot::finding::Finding;
 use crate::cot::need::{GitHubObject, Need};
@@ -116,13 +115,8 @@ fn landed(
         of_tag(pass, &repository, revision)?
     };
     let need = Need::GitHub { repository, what: GitHubObject::BranchCommits { revision } };
-    let blank = match pass.ask(&need)? {
-        Answer::Present(page) => page.iter().all(u8::is_ascii_whitespace),
-        Answer::Absent | Answer::Stored(_) => true,
-        Answer::Forbidden { problem } => return Err(Finding::not_gone_to(problem).at(place).into()),
-        Answer::TooLarge { limit } => return Err(Finding::too_large(*limit).at(place).found(need).into()),
-    };
-    if blank {
+    let page = pass.ask(&need)?.content(place)?;
+    if page.is_none_or(|page| page.iter().all(u8::is_ascii_whitespace)) {
         return Err(Finding::new(Reason::NotLanded).at(place).found(need).into());
     }
     Ok(())

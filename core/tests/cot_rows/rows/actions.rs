@@ -100,6 +100,18 @@ pub(super) const ACTION_TASKS: &[Attack] = &[
         &[(SIGNING, Reason::NotInGraph)],
     ),
     (
+        88,
+        "action_in_the_group_of_a_build",
+        "The action says that a build is the decision task of its group.",
+        |world| {
+            action(world, |task| {
+                task["taskGroupId"] = json!(BUILD);
+                task["extra"]["parent"] = json!(DECISION);
+            });
+        },
+        &[(ACTION, Reason::Orphan)],
+    ),
+    (
         4,
         "action_by_another_class",
         "The action's attestation is signed with a scriptworker's key.",

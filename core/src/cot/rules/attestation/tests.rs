@@ -1,5 +1,5 @@
 use super::*;
-use crate::cot::evidence::Evidence;
+use crate::cot::evidence::{Answer, Evidence};
 use crate::cot::examine::Stop;
 use crate::ed25519::trust::KeyLists;
 use crate::ids::{RunId, RunKey, TaskId, TaskQueueId, WorkerGroup, WorkerId};

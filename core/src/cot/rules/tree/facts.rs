@@ -5,7 +5,6 @@ use super::github::Repository;
 use super::hg;
 use super::projects::{Project, Projects};
 use super::{Documents, Parents, TEMPLATE, is_github, of_url, own};
-use crate::cot::evidence::Answer;
 use crate::cot::examine::{Pass, Step, Stop};
 use crate::cot::finding::Finding;
 use crate::cot::need::{GitHubObject, Need};
@@ -26,14 +25,10 @@ pub(super) fn template(pass: &Pass<'_>, repository: &RepoUrl, revision: &str) ->
         revision: revision.to_owned(),
         path: TEMPLATE.to_owned(),
     };
-    let parsed = pass.parsed(&need, |answer| match answer {
-        Answer::Present(bytes) => yaml::read_strict(bytes, DocumentKind::TaskTemplate)
+    let parsed = pass.parsed(&need, |answer| match answer.content(TEMPLATE)? {
+        Some(bytes) => yaml::read_strict(bytes, DocumentKind::TaskTemplate)
             .map_err(|error| Finding::new(Reason::Yaml).at(TEMPLATE).because(error)),
-        Answer::TooLarge { limit } => Err(Finding::too_large(*limit).at(TEMPLATE)),
-        Answer::Forbidden { problem } => Err(Finding::not_gone_to(problem).at(TEMPLATE)),
-        Answer::Absent | Answer::Stored(_) => {
-            Err(Finding::new(Reason::Template).at(TEMPLATE).found("no such file in the tree"))
-        }
+        None => Err(Finding::new(Reason::Template).at(TEMPLATE).found("no such file in the tree")),
     })?;
     Ok((*parsed).clone()?)
 }
@@ -115,13 +110,9 @@ fn push(
         repository: repository.to_string(),
         revision: parents.revision(tasks_for)?.to_owned(),
     };
-    pass.parsed(&need, |answer| match answer {
-        Answer::Present(bytes) => hg::Push::read(bytes, parents.source().revision().unwrap_or_default()),
-        Answer::Absent | Answer::Stored(_) => {
-            Err(Finding::new(Reason::Revision).at("the pushlog").found("nothing"))
-        }
-        Answer::TooLarge { limit } => Err(Finding::too_large(*limit).at("the pushlog")),
-        Answer::Forbidden { problem } => Err(Finding::not_gone_to(problem).at("the pushlog")),
+    pass.parsed(&need, |answer| match answer.content("the pushlog")? {
+        Some(bytes) => hg::Push::read(bytes, parents.source().revision().unwrap_or_default()),
+        None => Err(Finding::new(Reason::Revision).at("the pushlog").found("nothing")),
     })
 }
 
@@ -196,25 +187,19 @@ fn pull_request(pass: &Pass<'_>, parents: &Parents<'_>, repository: &Repository)
 pub(in crate::cot) fn github(pass: &Pass<'_>, repository: &str, what: GitHubObject) -> Step<Arc<Value>> {
     let need = Need::GitHub { repository: repository.to_owned(), what };
     let place = need.to_string();
-    let parsed = pass.parsed(&need, |answer| match answer {
-        Answer::Present(bytes) => read_strict(bytes, DocumentKind::SourceAnswer)
+    let parsed = pass.parsed(&need, |answer| match answer.content(&place)? {
+        Some(bytes) => read_strict(bytes, DocumentKind::SourceAnswer)
             .map(Arc::new)
             .map_err(|error| Finding::new(Reason::of_json(&error)).at(&place).because(error)),
-        Answer::Absent | Answer::Stored(_) => Err(Finding::new(Reason::Revision).at(&place).found("nothing")),
-        Answer::TooLarge { limit } => Err(Finding::too_large(*limit).at(&place)),
-        Answer::Forbidden { problem } => Err(Finding::not_gone_to(problem).at(&place)),
+        None => Err(Finding::new(Reason::Revision).at(&place).found("nothing")),
     })?;
     Ok((*parsed).clone()?)
 }
 
 fn projects(pass: &Pass<'_>) -> Step<Arc<Result<Projects, Finding>>> {
-    pass.parsed(&Need::Projects, |answer| match answer {
-        Answer::Present(bytes) => Projects::read(bytes),
-        Answer::Absent | Answer::Stored(_) => {
-            Err(Finding::new(Reason::Project).at("the list of projects").found("nothing"))
-        }
-        Answer::TooLarge { limit } => Err(Finding::too_large(*limit).at("the list of projects")),
-        Answer::Forbidden { problem } => Err(Finding::not_gone_to(problem).at("the list of projects")),
+    pass.parsed(&Need::Projects, |answer| match answer.content("the list of projects")? {
+        Some(bytes) => Projects::read(bytes),
+        None => Err(Finding::new(Reason::Project).at("the list of projects").found("nothing")),
     })
 }
 
