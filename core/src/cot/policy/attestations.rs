@@ -56,3 +56,29 @@ impl super::Policy {
         forms.filter(move |accepted| accepted.accepts(resolved)).map(|accepted| accepted.form)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(from: &str, until: &str) -> Option<AcceptedForm> {
+        let value = json!({"form": "openpgp", "from": from, "until": until});
+        let mut problems = Problems::default();
+        let form = AcceptedForm::read(&At::root(&value), &mut problems)?;
+        problems.0.is_empty().then_some(form)
+    }
+
+    #[test]
+    fn a_form_is_accepted_from_its_first_moment_to_its_last() {
+        let form = read("2020-01-01T00:00:00Z", "2021-01-01T00:00:00Z").unwrap();
+        let (from, until) = (form.from.unwrap(), form.until.unwrap());
+        let accepted = [from.plus(-1), from, from.plus(1), until, until.plus(1)].map(|at| form.accepts(at));
+        assert_eq!(accepted, [false, true, true, true, false]);
+        let open = AcceptedForm { from: None, until: None, ..form };
+        assert!(open.accepts(from) && open.accepts(until.plus(1)));
+        let moment = read("2020-01-01T00:00:00Z", "2020-01-01T00:00:00Z").unwrap();
+        assert!(moment.accepts(from) && !moment.accepts(from.plus(1)));
+        assert_eq!(read("2020-01-01T00:00:00.001Z", "2020-01-01T00:00:00Z"), None);
+    }
+}

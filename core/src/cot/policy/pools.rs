@@ -114,6 +114,11 @@ mod tests {
     }
 
     #[test]
+    fn a_pattern_is_written_as_it_was_read() {
+        assert_eq!(pattern("gecko-3/b-*").as_str(), "gecko-3/b-*");
+    }
+
+    #[test]
     fn stars_stay_within_their_half() {
         for (text, name, expected) in [
             ("gecko-3/decision", "gecko-3/decision", true),

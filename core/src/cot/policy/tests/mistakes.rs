@@ -22,6 +22,9 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("expires", r#""soon""#, r#"expires: expected an RFC 3339 date-time, found "soon""#),
     ("task_types/signing", r#""any""#, r#"task_types.signing: expected decision, action, docker-image, scriptworker or plain, found "any""#),
     ("task_types/a:b", r#""plain""#, r#"task_types["a:b"]: expected a type without a colon, and none called parent, found this one"#),
+    ("name", r#""""#, r#"name: expected a text, found """#),
+    ("task_types/parent", r#""plain""#, r#"task_types.parent: expected a type without a colon, and none called parent, found this one"#),
+    ("task_types/", r#""plain""#, r#"task_types[""]: expected a type without a colon, and none called parent, found this one"#),
     ("pools/0/implementation", r#""taskcluster-worker""#, r#"pools[0].implementation: expected docker-worker, generic-worker, scriptworker, found "taskcluster-worker""#),
     ("pools/0/pool", r#""a/b/c""#, r#"pools[0].pool: expected a pool such as gecko-3/b-linux, perhaps with *, found "a/b/c""#),
     ("attestations/docker-worker", r#"[{"form": "gpg"}]"#, r#"attestations.docker-worker[0].form: expected openpgp or ed25519, found "gpg""#),
@@ -225,6 +228,16 @@ fn row_016_row_017_and_row_128_the_lint_finds_what_cannot_be_meant() {
         let found = lints(changed(path, Some(value)));
         assert!(found.iter().any(|lint| lint == expected), "{expected} is not in {found:#?}");
     }
+    // a tree of Mercurial has no branches, and one with branches shares nothing
+    let tree = ["products", "glean", "cot_restricted_trees", "glean-repo", "0"];
+    let document = changed(&tree, Some(json!({"path": "/mozilla/glean", "branches": ["main"]})));
+    let found = lints(change(document, &["switches", "require_branches"], Some(json!(true))));
+    let shares =
+        |product: &str| found.iter().any(|lint| lint.contains(product) && lint.contains("every branch of"));
+    assert_eq!(
+        ["firefox", "glean", "xpi"].map(|name| shares(&format!("products.{name}."))),
+        [false, false, true]
+    );
     // row 114
     let all = |pool: &str| {
         let found = lints(changed(&["d2g_pools"], Some(json!(["gecko-3/*", pool]))));

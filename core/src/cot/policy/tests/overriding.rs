@@ -37,6 +37,9 @@ fn every_form_of_an_override_is_taken() {
             "{value}"
         );
     }
+    // a map whose members are no maps is for the worker's own product
+    let policy = overridden(json!({"cot_restricted_scopes": {"a": "beta"}}), Some("firefox")).unwrap();
+    assert_eq!(policy.product("firefox").unwrap().restricted.len(), 1);
     // text and list mean the same for these
     let policy = overridden(
         json!({"cot_product_type": "hg", "official_github_repos_owner": ["a", "b"]}),
@@ -111,6 +114,11 @@ fn a_new_product_needs_every_table() {
     }
     let policy = current().overridden(&tables, Some("mine")).unwrap();
     assert_eq!(policy.product("mine").unwrap().env_prefix, "GLEAN");
+    for prefix in ["MY_APP", "MY2"] {
+        tables.insert("source_env_prefix".to_owned(), json!({"by-cot-product": {"mine": prefix}}));
+        let policy = current().overridden(&tables, Some("mine")).unwrap();
+        assert_eq!(policy.product("mine").unwrap().env_prefix, prefix);
+    }
     tables.remove("source_env_prefix");
     let problems = current().overridden(&tables, Some("mine")).unwrap_err();
     assert_eq!(problems[0].to_string(), "products.mine.source_env_prefix: expected a value, found nothing");
