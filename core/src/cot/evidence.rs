@@ -177,4 +177,20 @@ mod tests {
         assert_eq!(evidence.parsed(&Need::Projects, |_| -> u8 { unreachable!() }).as_deref(), Some(&1));
         assert_eq!(evidence.parsed(&Need::Projects, |_| "other").as_deref(), Some(&"other"));
     }
+
+    #[test]
+    fn a_hash_is_that_of_the_bytes_or_the_one_that_came_with_them() {
+        let mut evidence = Evidence::new();
+        assert_eq!(evidence.sha256(&Need::Projects), None);
+        evidence.add_hashed(Need::Projects, "a".into(), [7; 32]);
+        evidence.add_hashed(Need::Projects, "b".into(), [8; 32]);
+        assert_eq!(evidence.get(&Need::Projects), Some(&bytes("a")));
+        assert_eq!(evidence.sha256(&Need::Projects), Some([7; 32]));
+        let mut evidence = Evidence::new();
+        evidence.add(Need::Projects, bytes("a")).unwrap();
+        assert_eq!(evidence.sha256(&Need::Projects), Some(Sha256::digest("a").into()));
+        let mut evidence = Evidence::new();
+        evidence.add(Need::Projects, Answer::Absent).unwrap();
+        assert_eq!(evidence.sha256(&Need::Projects), None);
+    }
 }
