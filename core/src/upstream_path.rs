@@ -91,11 +91,6 @@ impl UpstreamPath {
         &self.0
     }
 
-    /// Its names, outermost first.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.split('/')
-    }
-
     /// Two of these paths that cannot both be stored: one is the directory of the other, or they differ by case alone
     /// (row 74). A path that is there twice is no conflict.
     pub fn conflict<'a>(paths: impl IntoIterator<Item = &'a Self>) -> Option<PathConflict> {

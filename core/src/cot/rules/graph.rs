@@ -121,7 +121,7 @@ fn compare(
     task: &Definition,
     parent: Parent<'_>,
 ) -> Result<(), Finding> {
-    dependencies(rule_set, &expected, task, parent)?;
+    dependencies(&expected, task, parent)?;
     group(&expected, task, parent)?;
     pool(&expected, task)?;
     for key in FREE.iter().flat_map(|path| path.iter()) {
@@ -169,12 +169,7 @@ fn defaults() -> [Meaning; 6] {
 }
 
 /// The task depends on nothing that its entry does not have, except on its decision task. Fewer are fine.
-fn dependencies(
-    rule_set: RuleSet,
-    entry: &Map<String, Value>,
-    task: &Definition,
-    parent: Parent<'_>,
-) -> Result<(), Finding> {
+fn dependencies(entry: &Map<String, Value>, task: &Definition, parent: Parent<'_>) -> Result<(), Finding> {
     let known: BTreeSet<&str> = match entry.get("dependencies") {
         None => BTreeSet::new(),
         Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect(),
@@ -182,10 +177,6 @@ fn dependencies(
             return Err(Finding::new(Reason::Schema).at("dependencies").expected("a list").found(other));
         }
     };
-    let only_parent = matches!(task.dependencies(), [one] if one == parent.id);
-    if rule_set == RuleSet::Classic && only_parent {
-        return Ok(());
-    }
     let decision = |id: &TaskId| id == parent.id || id == parent.group;
     let unknown = task.dependencies().iter().find(|id| !known.contains(id.as_str()) && !decision(id));
     match unknown {
