@@ -19,13 +19,24 @@
 mod case;
 
 use case::{Case, Found, Verdict, policy_document};
+use scriptworker::actors::cot_verifier::Clearance;
 use scriptworker::config::{KeyringLayout, KeyringModel};
 use scriptworker::keyrings::{Keys, Source, Store};
+use scriptworker_core::cot::chain::{ChainLimits, Subject};
+use scriptworker_core::cot::evidence::Answer;
+use scriptworker_core::cot::judge::{self, InTurn, Judgement, VerifiedTask, judge};
+use scriptworker_core::cot::keys::Keys as CotKeys;
+use scriptworker_core::cot::need::Need;
+use scriptworker_core::cot::policy::Policy;
+use scriptworker_core::cot::task::Definition;
+use scriptworker_core::cot::template::InProcess;
+use scriptworker_core::ids::{RunId, RunKey, TaskId};
 use scriptworker_core::openpgp::Certificate;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
 const OURS: &str = "verify-cot --offline {bundle} --config {config} {verify_sigs} --json";
 
@@ -42,6 +53,58 @@ fn a_verifier_says_what_the_folders_expect() {
     }
     eprintln!("{judged} of {} folders judged", cases.len());
     assert!(judged > 0 && wrong.is_empty(), "{} of {judged}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn what_was_proven_for_a_run_lets_no_other_run_start() {
+    let task = Arc::new(proven("release_current_pass"));
+    let id = task.task().clone();
+    let other = TaskId::parse("BuildTskQ0WAAAAAAAAAAA").unwrap();
+    let run =
+        |task_id: &TaskId, number| RunKey { task_id: task_id.clone(), run_id: RunId::new(number).unwrap() };
+    let cleared = |run: &RunKey| Clearance::Verified { run: run.clone(), task: Arc::clone(&task) };
+    let clearance = cleared(&run(&id, 1));
+    assert!(clearance.covers(&run(&id, 1)));
+    for (task, number) in [(&id, 0), (&id, 2), (&other, 1)] {
+        assert!(!clearance.covers(&run(task, number)), "{task}/{number}");
+    }
+    assert!(!cleared(&run(&other, 1)).covers(&run(&other, 1)), "proven of another task");
+    assert!(!Clearance::None.covers(&run(&id, 1)));
+}
+
+/// What comes of a folder that is verified, and whose signatures are all ed25519.
+fn proven(name: &str) -> VerifiedTask {
+    let cases = Case::read_all(&Case::read_blobs());
+    let case = cases.iter().find(|case| case.name == name).unwrap();
+    let (expected, evidence) = (&case.expected, case.evidence());
+    let built_in = Policy::from_value(policy_document(&expected.generation, &expected.policy)).unwrap();
+    let mut keys = configuration(case, Path::new("/nowhere"));
+    keys.as_object_mut().unwrap().retain(|key, _| key == "ed25519_public_keys");
+    let policy = built_in.overridden(keys.as_object().unwrap(), Some(&expected.product)).unwrap();
+    let id = expected.task_id.clone();
+    let Some(Answer::Present(definition)) = evidence.get(&Need::Task { task: id.clone() }) else {
+        panic!("no definition of {id}")
+    };
+    let task = Definition::parse(definition).unwrap();
+    let judgement = judge(
+        &judge::Case {
+            subject: &Subject { id, task_type: expected.task_type.clone(), task },
+            attested: expected.attested,
+            policy: &policy,
+            product: policy.product(&expected.product).unwrap(),
+            keys: &CotKeys { openpgp: &BTreeMap::new(), ed25519: &policy.keys, check: true },
+            renderer: &InProcess,
+            spread: &InTurn,
+            limits: ChainLimits { hops: 20, links: 1000, inputs: 100 },
+            now: expected.now,
+            queue_now: expected.queue_now,
+        },
+        &evidence,
+    );
+    match judgement {
+        Judgement::Verified(task, _) => task,
+        Judgement::Refused(_) | Judgement::Incomplete(_) => panic!("{judgement:?}"),
+    }
 }
 
 /// What the verifier says that it should not.

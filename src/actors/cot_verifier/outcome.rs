@@ -36,15 +36,20 @@ pub enum Clearance {
     /// Nothing was proven.
     #[default]
     None,
-    /// The whole chain of this task is proven.
-    Verified(Arc<VerifiedTask>),
+    /// The whole chain of a task is proven.
+    Verified {
+        /// The run that it was proven for: what a script may be given was handed over for this one.
+        run: RunKey,
+        /// What was proven.
+        task: Arc<VerifiedTask>,
+    },
 }
 
 impl Clearance {
     /// Whether it is for this run.
     pub fn covers(&self, run: &RunKey) -> bool {
         match self {
-            Self::Verified(task) => task.task() == &run.task_id,
+            Self::Verified { run: proven, task } => proven == run && task.task() == &run.task_id,
             Self::None => false,
         }
     }

@@ -65,7 +65,8 @@ pub(super) fn keep(place: &Place, ended: Ended, staging: Option<Arc<Staging>>) -
 fn judged(place: &Place, verdicts: &Verdicts, staging: Option<&Staging>) -> Judged {
     let (verdict, clearance, report) = match &verdicts.judgement {
         Judgement::Verified(task, report) => {
-            (Verdict::Verified, Clearance::Verified(Arc::new(task.clone())), report)
+            let (run, task) = (place.key.clone(), Arc::new(task.clone()));
+            (Verdict::Verified, Clearance::Verified { run, task }, report)
         }
         Judgement::Refused(report) => (Verdict::Refused, Clearance::None, report),
         // told apart before
