@@ -18,6 +18,7 @@ use self::rehash::rehash;
 use self::setup::{Setup, SetupError};
 use crate::cli::keys::common::now;
 use crate::cot::budgets::Budgets;
+use crate::cot::bundles::{self, ReadError, WriteError};
 use crate::cot::case::OwnedCase;
 use crate::cot::gather::{GatherError, verify_telling};
 use crate::cot::renderer::Subprocess;
@@ -25,9 +26,8 @@ use crate::cot::sources::{SourceError, Sources};
 use crate::cot::staging::Staging;
 use crate::taskcluster::{Auth, Http, HttpConfig, HttpError};
 use crate::telemetry::escaped;
-use bytes::Bytes;
 use clap::Args;
-use scriptworker_core::cot::bundle::{self, BundleError, Recorded};
+use scriptworker_core::cot::bundle::Recorded;
 use scriptworker_core::cot::chain::Subject;
 use scriptworker_core::cot::evidence::{Answer, Evidence};
 use scriptworker_core::cot::finding::Finding;
@@ -39,8 +39,7 @@ use scriptworker_core::ids::TaskId;
 use scriptworker_core::time::UnixMillis;
 use std::cell::Cell;
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -121,8 +120,10 @@ enum Error {
     Subject { task: TaskId, source: SourceError },
     #[error(transparent)]
     Gather(#[from] GatherError),
-    #[error("failed to {0}")]
-    Bundle(#[from] BundleError),
+    #[error("{}: {source}", path.display())]
+    Unreadable { path: PathBuf, source: ReadError },
+    #[error("{}: {source}", path.display())]
+    Unwritable { path: PathBuf, source: WriteError },
     #[error("the bundle does not tell: {0}")]
     NotInBundle(Box<Need>),
     #[error("{}: {source}", path.display())]
@@ -142,7 +143,8 @@ impl Error {
             | Self::Gather(_)
             | Self::Setup(_)
             | Self::Http(_)
-            | Self::Bundle(_)
+            | Self::Unreadable { .. }
+            | Self::Unwritable { .. }
             | Self::File { .. }
             | Self::Print(_) => EXIT_TROUBLE,
         }
@@ -312,8 +314,9 @@ async fn judge_online(
 }
 
 fn offline(options: &Options, file: &Path) -> Result<Verdict, Error> {
-    let bytes = bytes_of(file).map_err(|source| Error::File { path: file.to_owned(), source })?;
-    let (recorded, mut evidence) = bundle::read(&bytes)?;
+    let read = bundles::read(file);
+    let (recorded, mut evidence) =
+        read.map_err(|source| Error::Unreadable { path: file.to_owned(), source })?;
     let (mut hashed_again, mut no_file) = (BTreeSet::new(), Vec::new());
     if let Some(dir) = &options.artifacts {
         let rehashed = rehash(&evidence, dir)?;
@@ -340,16 +343,6 @@ fn offline(options: &Options, file: &Path) -> Result<Verdict, Error> {
         Err(finding) => Judged::NoTask(finding),
     };
     Ok(Verdict { judgement, case, evidence, offline: Some(Offline { recorded, hashed_again, no_file }) })
-}
-
-/// A file that may be a bundle, as far as one is read.
-pub(super) fn bytes_of(file: &Path) -> io::Result<Bytes> {
-    let open = File::open(file)?;
-    let length = open.metadata()?.len().min(bundle::MOST_BYTES);
-    // one byte more, or reading would ask for space to see the end
-    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default().saturating_add(1));
-    open.take(bundle::MOST_BYTES).read_to_end(&mut bytes)?;
-    Ok(bytes.into())
 }
 
 /// The task itself, as the queue has it.

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`case`] | what is to be judged and by what, owned |
 //! | [`budgets`] | how much a verification may cost |
+//! | [`bundles`] | bundles as files |
 //! | [`gather`] | asks, fetches and judges until nothing is missing |
 //! | [`policies`] | the policy in use, of the configuration |
 //! | [`sources`] | which source answers which question |
@@ -19,6 +20,7 @@
 //! | [`renderer`] | renders templates in a process of its own, with limits |
 
 pub mod budgets;
+pub mod bundles;
 pub mod case;
 mod fetch;
 pub mod gather;

@@ -152,3 +152,21 @@ fn row_134_credentials_are_never_told() {
         assert!(!shown.contains(canary), "{shown}");
     }
 }
+
+#[test]
+fn a_bundle_that_is_too_large_is_called_that() {
+    let site = Site::of(&hg::release());
+    let (large, other) = (site.path("large"), site.path("other"));
+    for (path, begins) in [(&large, "scriptworker cot bundle 1\n"), (&other, "something else\n")] {
+        std::fs::write(path, begins).unwrap();
+        // nothing but its beginning takes space
+        std::fs::OpenOptions::new().write(true).open(path).unwrap().set_len(3 << 30).unwrap();
+    }
+    let judged = |path: &std::path::Path| site.run(&["--offline", path.to_str().unwrap()]);
+    let output = judged(&large);
+    let said = "large: the bundle has 3221225472 bytes, more than the 2147483648 that are read";
+    assert_eq!((code(&output), output.stdout.len()), (1, 0));
+    assert!(text(&output.stderr).contains(said), "{}", text(&output.stderr));
+    let problem = text(&judged(&other).stderr);
+    assert!(problem.contains("expected a file that begins with"), "{problem}");
+}

@@ -4,11 +4,12 @@
 use super::outcome::{Clearance, Judged, Summary, VerdictFile};
 use super::verification::{Ended, NoVerdict, Verdicts};
 use crate::config::{BundlePlace, Config};
+use crate::cot::bundles::{self, WriteError};
 use crate::cot::policies::LoadedPolicy;
 use crate::cot::staging::Staging;
 use crate::cot::text::Words;
 use crate::fsio::Purpose;
-use scriptworker_core::cot::bundle::{self, BundleError, Recorded};
+use scriptworker_core::cot::bundle::{BundleError, Recorded};
 use scriptworker_core::cot::finding::Finding;
 use scriptworker_core::cot::judge::{Judgement, Report};
 use scriptworker_core::digest::Digest;
@@ -126,7 +127,9 @@ fn record(
         by: crate::PROGRAM.to_owned(),
         policy: Some(report.policy.clone()),
     };
-    let bytes = bundle::write(&recorded, &verdicts.evidence)?;
+    let Some(bytes) = if_it_fits(&place.key, bundles::write(&recorded, &verdicts.evidence))? else {
+        return Ok(None);
+    };
     let digest = Digest::Sha256(Sha256::digest(&bytes).into()).digits();
     match place.config.verification.bundle {
         BundlePlace::Off => {}
@@ -140,6 +143,18 @@ fn record(
         }
     }
     Ok(Some(digest))
+}
+
+/// A bundle that nobody could read is not kept: the verdict stands without it.
+fn if_it_fits(key: &RunKey, written: Result<Vec<u8>, WriteError>) -> Result<Option<Vec<u8>>, RecordError> {
+    match written {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(WriteError::Oversized(error)) => {
+            tracing::warn!(run = %key, %error, "what the verdict rests on is not kept");
+            Ok(None)
+        }
+        Err(WriteError::Bundle(error)) => Err(error.into()),
+    }
 }
 
 fn no_task(place: &Place, finding: &Finding) -> Judged {
@@ -248,4 +263,23 @@ fn in_folder(path: &Path) -> io::Result<()> {
 
 fn at(path: &Path) -> impl FnOnce(io::Error) -> RecordError {
     move |source| RecordError::File { path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cot::bundles::Oversized;
+    use scriptworker_core::ids::{RunId, TaskId};
+
+    #[test]
+    fn a_verdict_stands_without_a_bundle_that_is_too_large() {
+        let task_id = TaskId::parse("BuildTskQ0WAAAAAAAAAAA").unwrap();
+        let key = RunKey { task_id, run_id: RunId::FIRST };
+        let oversized = Oversized { bytes: 3, limit: 2 };
+        assert!(matches!(if_it_fits(&key, Err(oversized.into())), Ok(None)));
+        let kept = if_it_fits(&key, Ok(b"b".to_vec()));
+        assert!(matches!(kept, Ok(Some(bytes)) if bytes == b"b"));
+        let other = if_it_fits(&key, Err(BundleError::Surplus.into()));
+        assert!(matches!(other, Err(RecordError::Bundle(BundleError::Surplus))));
+    }
 }

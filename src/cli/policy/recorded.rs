@@ -1,11 +1,12 @@
 //! Recorded chains, and what a policy makes of them.
 
 use super::PolicyVerbError;
-use crate::cli::verify_cot::{bytes_of, subject};
+use crate::cli::verify_cot::subject;
 use crate::cot::budgets::Budgets;
+use crate::cot::bundles::{self, ReadError};
 use crate::cot::case::OwnedCase;
 use crate::cot::renderer::Subprocess;
-use scriptworker_core::cot::bundle::{self, BundleError, Recorded};
+use scriptworker_core::cot::bundle::{BundleError, Recorded};
 use scriptworker_core::cot::chain::Subject;
 use scriptworker_core::cot::evidence::Evidence;
 use scriptworker_core::cot::finding::{Finding, LinkName};
@@ -57,11 +58,9 @@ pub(super) fn files(dir: &Path) -> Result<Vec<PathBuf>, PolicyVerbError> {
 
 /// What a file recorded: `None` when it is something else, and the reason when it cannot be used.
 pub(super) fn read(file: &Path) -> Option<Result<(Recorded, Evidence), String>> {
-    match bytes_of(file).map(|bytes| bundle::read(&bytes)) {
-        Ok(Err(BundleError::NoBundle)) => None,
-        Ok(Err(error)) => Some(Err(error.to_string())),
-        Ok(Ok(read)) => Some(Ok(read)),
-        Err(error) => Some(Err(error.to_string())),
+    match bundles::read(file) {
+        Err(ReadError::Bundle(BundleError::NoBundle)) => None,
+        read => Some(read.map_err(|error| error.to_string())),
     }
 }
 

@@ -2,9 +2,10 @@
 //! any of it.
 
 use super::{Error, Judged, Options, Verdict, say};
+use crate::cot::bundles;
 use crate::cot::staging::Staging;
 use crate::fsio;
-use scriptworker_core::cot::bundle::{self, Recorded};
+use scriptworker_core::cot::bundle::Recorded;
 use scriptworker_core::cot::judge::{Judgement, Report};
 use scriptworker_core::cot::picture::picture;
 use std::path::{Path, PathBuf};
@@ -75,7 +76,8 @@ fn write_bundle(file: &Path, verdict: &Verdict) -> Result<(), Error> {
         by: crate::PROGRAM.to_owned(),
         policy: report(verdict).map(|report| report.policy.clone()),
     };
-    let bytes = bundle::write(&recorded, &verdict.evidence)?;
+    let written = bundles::write(&recorded, &verdict.evidence);
+    let bytes = written.map_err(|source| Error::Unwritable { path: file.to_owned(), source })?;
     fsio::write_atomic(file, &bytes, 0o644)
         .map_err(|source| Error::File { path: file.to_owned(), source })?;
     say(&format!("bundle: {} ({} bytes)", file.display(), bytes.len()));
