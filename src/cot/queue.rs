@@ -12,7 +12,10 @@ use bytes::Bytes;
 use scriptworker_core::cot::evidence::Answer;
 use scriptworker_core::ids::{ArtifactName, RunKey};
 use scriptworker_core::json::DocumentKind;
+use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::Duration;
+use tokio::sync::OnceCell;
 
 /// Pages of a listing, of 1000 names each.
 const PAGES: u32 = 100;
@@ -61,12 +64,37 @@ pub(super) enum Target {
     },
 }
 
+/// What the queue tells of the artifacts of runs. Each run is asked about once: all of it is one verification's.
+pub(super) type Listings = BTreeMap<RunKey, Rc<OnceCell<Vec<Listed>>>>;
+
+/// An artifact, as far as it matters here.
+pub(super) struct Listed {
+    name: ArtifactName,
+    /// Whether its creator said that it is HTML.
+    page: bool,
+}
+
 impl Sources {
+    /// A run's artifacts, with what is known of them after this. Trouble is not kept.
+    async fn listed(&self, run: &RunKey) -> Result<Rc<OnceCell<Vec<Listed>>>, ApiError> {
+        let known = Rc::clone(self.listings.borrow_mut().entry(run.clone()).or_default());
+        let asked = known.get_or_try_init(|| async {
+            let all = self.own.list_artifacts(Of::Run(run), PAGES, Budget::default()).await?;
+            let listed = all
+                .into_iter()
+                .map(|artifact| Listed { page: is_page(Some(&artifact.content_type)), name: artifact.name });
+            Ok(listed.collect())
+        });
+        asked.await?;
+        Ok(known)
+    }
+
     /// The names of a run's artifacts, as a list.
     pub(super) async fn listing(&self, run: &RunKey) -> Result<Answer, SourceError> {
-        match self.own.list_artifacts(Of::Run(run), PAGES, Budget::default()).await {
-            Ok(artifacts) => {
-                let names: Vec<_> = artifacts.iter().map(|artifact| artifact.name.as_str()).collect();
+        match self.listed(run).await {
+            Ok(listed) => {
+                let all = listed.get().into_iter().flatten();
+                let names: Vec<_> = all.map(|artifact| artifact.name.as_str()).collect();
                 Ok(Answer::Present(serde_json::Value::from(names).to_string().into_bytes().into()))
             }
             Err(error) => certain(&error).ok_or(SourceError::Api(error)),
@@ -117,9 +145,9 @@ impl Sources {
         if lower.ends_with(".html") || lower.ends_with(".htm") {
             return Ok(true);
         }
-        let all = self.own.list_artifacts(Of::Run(run), PAGES, Budget::default()).await?;
-        let told = all.into_iter().find(|artifact| artifact.name == *name);
-        Ok(told.is_some_and(|artifact| is_page(Some(&artifact.content_type))))
+        let listed = self.listed(run).await?;
+        let told = listed.get().into_iter().flatten().find(|artifact| artifact.name == *name);
+        Ok(told.is_some_and(|artifact| artifact.page))
     }
 
     /// The queue is asked anew each time: the addresses that it gives are good for a while only. Nothing when there is a

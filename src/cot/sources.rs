@@ -4,7 +4,7 @@ use super::budgets::Purse;
 pub use super::fetch::FetchError;
 use super::fetch::{ATTEMPTS, Found};
 use super::github::Tokens;
-use super::queue::{Target, document};
+use super::queue::{Listings, Target, document};
 use super::staging::Staging;
 use crate::taskcluster::error::ApiError;
 use crate::taskcluster::{Auth, AuthService, Budget, Http, PlainHosts, Queue, RootUrl};
@@ -60,7 +60,7 @@ pub enum SourceError {
     File(#[source] io::Error),
 }
 
-/// Everything that is asked. Bound to its thread.
+/// Everything that is asked for one verification. Bound to its thread.
 pub struct Sources {
     pub(super) http: Http,
     pub(super) anonymous: Queue,
@@ -70,6 +70,7 @@ pub struct Sources {
     /// The service that gives the app's tokens, and the app.
     pub(super) app: Option<(AuthService, String)>,
     pub(super) tokens: RefCell<Tokens>,
+    pub(super) listings: RefCell<Listings>,
     /// Where GitHub's API is, and its pages.
     pub(super) github_api: String,
     pub(super) github_site: String,
@@ -101,6 +102,7 @@ impl Sources {
             app: app.map(|app| (AuthService::new(http.clone(), root, auth.clone()), app)),
             own: Queue::new(http.clone(), root, auth),
             tokens: RefCell::default(),
+            listings: RefCell::default(),
             github_api: "https://api.github.com".to_owned(),
             github_site: "https://github.com".to_owned(),
             plain: PlainHosts::of([root.to_string().as_str()]),

@@ -2,7 +2,7 @@
 
 use crate::faults::{answer, in_turn, quick, run, saying};
 use crate::server::{After, Seen, Server, Stream};
-use crate::{TASK, artifact, document, place, queue, queue_with, settings, task};
+use crate::{TASK, artifact, document, place, queue, queue_with, run_key, settings, task};
 use scriptworker::cot::gather::GatherError;
 use scriptworker::cot::sources::{FetchError, SourceError};
 use scriptworker::taskcluster::{HttpConfig, Phase};
@@ -119,28 +119,72 @@ fn a_host_that_says_how_long_to_wait_is_waited_for() {
     }
 }
 
+/// A queue that says of each of these that it is of the type beside it, and whose storage has a page for everything.
+/// The first few lists of artifacts are trouble.
+fn told(artifacts: &[(&str, &str)], trouble: usize) -> Server {
+    let entry = |(name, content_type): &(&str, &str)| {
+        format!(
+            r#"{{"storageType": "s3", "name": "{name}", "expires": "2030-01-01T00:00:00.000Z",
+            "contentType": "{content_type}"}}"#
+        )
+    };
+    let entries: Vec<_> = artifacts.iter().map(entry).collect();
+    let list = answer(200, JSON, &format!(r#"{{"artifacts": [{}]}}"#, entries.join(", ")));
+    let turn = AtomicUsize::new(0);
+    Server::start(move |seen: &Seen, stream: &mut dyn Stream| {
+        stream.write_all(&match seen.target.as_str() {
+            target if target.contains("/artifacts/") => {
+                answer(303, &format!("location: http://{}/content\r\n", seen.headers["host"]), "")
+            }
+            target if target.ends_with("/artifacts") => {
+                let is_trouble = turn.fetch_add(1, Ordering::SeqCst) < trouble;
+                if is_trouble { answer(400, JSON, "{}") } else { list.clone() }
+            }
+            _ => answer(200, HTML, "<html>be right back</html>"),
+        })?;
+        Ok(After::Keep)
+    })
+}
+
+fn lists(queue: &Server) -> usize {
+    queue.take().iter().filter(|seen| seen.target.ends_with("/artifacts")).count()
+}
+
+#[test]
+fn a_run_is_asked_for_its_artifacts_once_however_many_of_them_come_as_pages() {
+    let html = "text/html";
+    let queue = told(&[("public/a", html), ("public/b", html), ("public/c", "application/zip")], 0);
+    run(async {
+        let place = place(&queue.url(), HttpConfig::default(), settings(""));
+        let (a, b, c) = (artifact("public/a"), artifact("public/b"), artifact("public/c"));
+        let (a, b) = tokio::join!(place.ask(&a), place.ask(&b));
+        assert!(matches!((a, b), (Ok(Answer::Stored(_)), Ok(Answer::Stored(_)))));
+        // each attempt at it comes as a page
+        let error = place.ask(&c).await.unwrap_err();
+        assert!(matches!(&error, SourceError::Fetch(FetchError::Page { attempts: 6, .. })), "{error:?}");
+        let names = place.ask(&Need::Listing { run: run_key() }).await.unwrap();
+        assert_eq!(names, Answer::Present(br#"["public/a","public/b","public/c"]"#.as_slice().into()));
+    });
+    assert_eq!(lists(&queue), 1);
+}
+
+#[test]
+fn a_list_of_artifacts_that_was_not_to_be_had_is_asked_for_again() {
+    let queue = told(&[("public/a", "text/html")], 1);
+    run(async {
+        let place = place(&queue.url(), HttpConfig::default(), settings(""));
+        let error = place.ask(&artifact("public/a")).await.unwrap_err();
+        assert!(matches!(error, SourceError::Api(_)), "{error:?}");
+        assert!(matches!(place.ask(&artifact("public/a")).await, Ok(Answer::Stored(_))));
+    });
+    assert_eq!(lists(&queue), 2);
+}
+
 #[test]
 fn row_079_a_page_in_the_place_of_an_artifact_is_no_artifact() {
-    let told = |content_type: &'static str| {
-        Server::start(move |seen: &Seen, stream: &mut dyn Stream| {
-            let entry = format!(
-                r#"{{"storageType": "s3", "name": "public/a", "expires": "2030-01-01T00:00:00.000Z",
-                "contentType": "{content_type}"}}"#
-            );
-            stream.write_all(&match seen.target.as_str() {
-                target if target.contains("/artifacts/") => {
-                    answer(303, &format!("location: http://{}/content\r\n", seen.headers["host"]), "")
-                }
-                target if target.ends_with("/artifacts") => {
-                    answer(200, JSON, &format!(r#"{{"artifacts": [{entry}]}}"#))
-                }
-                _ => answer(200, HTML, "<html>be right back</html>"),
-            })?;
-            Ok(After::Keep)
-        })
-    };
     run(async {
-        let (zip, html) = (told("application/zip"), told("text/html"));
+        let zip = told(&[("public/a", "application/zip")], 0);
+        let html = told(&[("public/a", "text/html")], 0);
         let at = |queue: &Server| place(&queue.url(), HttpConfig::default(), settings(""));
         let need = artifact("public/a");
         let proxied = at(&zip);
