@@ -15,6 +15,7 @@
 //! | [`sources`] | which source answers which question |
 //! | `queue`, `trees`, `github` | the sources |
 //! | `fetch` | one address, with repetitions |
+//! | `hashing` | what is known of an artifact whose bytes have gone by |
 //! | [`staging`] | artifacts on disk: hashed as they come, visible only once they are verified |
 //! | [`text`] | the verdict in words |
 //! | [`renderer`] | renders templates in a process of its own, with limits |
@@ -25,6 +26,7 @@ pub mod case;
 mod fetch;
 pub mod gather;
 mod github;
+pub(crate) mod hashing;
 pub mod policies;
 mod queue;
 pub mod renderer;

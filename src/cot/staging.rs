@@ -4,6 +4,7 @@
 
 use super::budgets::Spending;
 use super::fetch::too_much;
+use super::hashing::Hashing;
 use crate::fsio::Purpose;
 use crate::taskcluster::download::Download;
 use crate::taskcluster::error::ApiError;
@@ -16,7 +17,6 @@ use scriptworker_core::cot::need::Need;
 use scriptworker_core::ids::{ArtifactName, RunKey};
 use scriptworker_core::json::format_json;
 use scriptworker_core::upstream_path::UpstreamPath;
-use sha2::{Digest as _, Sha256, Sha512};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IoSlice, Write};
 use std::path::{Path, PathBuf};
@@ -270,22 +270,14 @@ fn write_block(file: &mut impl Write, pieces: &[Bytes]) -> io::Result<()> {
 
 fn write(path: &Path, sha512: bool, mut blocks: mpsc::Receiver<Block>) -> io::Result<StoredArtifact> {
     let mut file = Purpose::Other.create_new(path, MODE)?;
-    let (mut length, mut sha256, mut sha512) = (0, Sha256::new(), sha512.then(Sha512::new));
+    let mut hashing = Hashing::new(sha512);
     while let Some(block) = blocks.blocking_recv() {
         write_block(&mut file, &block.pieces)?;
         for piece in block.pieces {
-            sha256.update(&piece);
-            if let Some(sha512) = &mut sha512 {
-                sha512.update(&piece);
-            }
-            length += piece.len() as u64;
+            hashing.add(&piece);
         }
         if block.last {
-            return Ok(StoredArtifact {
-                sha256: sha256.finalize().into(),
-                sha512: sha512.map(|sha512| sha512.finalize().into()),
-                length,
-            });
+            return Ok(hashing.finish());
         }
     }
     Err(io::ErrorKind::UnexpectedEof.into())

@@ -1,11 +1,11 @@
 //! `--artifacts DIR`: artifacts whose digests a bundle only recorded, hashed again from files.
 
 use super::Error;
+use crate::cot::hashing::Hashing;
 use scriptworker_core::cot::evidence::{Answer, Evidence, StoredArtifact};
 use scriptworker_core::cot::need::Need;
 use scriptworker_core::ids::{ArtifactName, RunKey};
 use scriptworker_core::upstream_path::UpstreamPath;
-use sha2::{Digest as _, Sha256, Sha512};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -60,7 +60,7 @@ fn file_of(dir: &Path, run: &RunKey, name: &ArtifactName) -> Option<PathBuf> {
 
 fn hashed(path: &Path, sha512: bool) -> io::Result<StoredArtifact> {
     let mut file = File::open(path)?;
-    let (mut length, mut sha256, mut sha512) = (0, Sha256::new(), sha512.then(Sha512::new));
+    let mut hashing = Hashing::new(sha512);
     let mut block = vec![0; BLOCK];
     loop {
         let count = match file.read(&mut block) {
@@ -69,16 +69,7 @@ fn hashed(path: &Path, sha512: bool) -> io::Result<StoredArtifact> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
         };
-        let piece = block.get(..count).unwrap_or_default();
-        sha256.update(piece);
-        if let Some(sha512) = &mut sha512 {
-            sha512.update(piece);
-        }
-        length += count as u64;
+        hashing.add(block.get(..count).unwrap_or_default());
     }
-    Ok(StoredArtifact {
-        sha256: sha256.finalize().into(),
-        sha512: sha512.map(|sha512| sha512.finalize().into()),
-        length,
-    })
+    Ok(hashing.finish())
 }
