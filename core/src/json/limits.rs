@@ -86,3 +86,28 @@ impl DocumentKind {
         Limits { bytes, depth }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_the_bounds_that_it_is_documented_with() {
+        let found = DocumentKind::ALL.map(|kind| (kind.limits().bytes, kind.limits().depth));
+        let expected = [
+            (16_777_216, 64),
+            (65_536, 8),
+            (4_194_304, 64),
+            (268_435_456, 72),
+            (16_777_216, 72),
+            (16_777_216, 32),
+            (1_048_576, 64),
+            (16_777_216, 64),
+            (67_108_864, 32),
+            (4_194_304, 32),
+            (4_194_304, 32),
+            (67_108_864, 72),
+        ];
+        assert_eq!(found, expected);
+    }
+}
