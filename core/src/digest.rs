@@ -337,6 +337,14 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_refusal_says_how_many_digits_there_should_be() {
+        for (algorithm, digits) in [(HashAlgorithm::Sha256, "64"), (HashAlgorithm::Sha512, "128")] {
+            let error = Digest::parse(algorithm, "x").unwrap_err().to_string();
+            assert!(error.starts_with(&format!("expected {digits} ")), "{error}");
+        }
+    }
+
     proptest! {
         #[test]
         fn reads_back_what_it_writes(bytes in any::<[u8; 32]>()) {
