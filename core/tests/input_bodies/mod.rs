@@ -76,9 +76,11 @@ pub(crate) fn policy(bytes: &[u8]) -> bool {
 /// An address of a source tree, and of an artifact: its host is all that stands before the first slash, and what is
 /// trusted is a whole repository of a trusted host.
 pub(crate) fn address(bytes: &[u8]) -> bool {
+    static RULES: OnceLock<ArtifactUrlRules> = OnceLock::new();
     static POLICY: OnceLock<Policy> = OnceLock::new();
     let text = String::from_utf8_lossy(bytes);
-    let rules = ArtifactUrlRules::new(&ArtifactUrlRule::defaults(None)).unwrap();
+    // to make them takes far longer than to use them
+    let rules = RULES.get_or_init(|| ArtifactUrlRules::new(&ArtifactUrlRule::defaults(None)).unwrap());
     if let Ok(path) = rules.file_path(&["Ypg6xKhKRU-pnkwylNQrMw"], &text) {
         assert!(stays_inside(&path), "{path}");
     }
