@@ -216,6 +216,26 @@ mod tests {
     }
 
     #[test]
+    fn after_a_renewal_failures_count_anew() {
+        let (mut beat, _) = Heartbeat::start(300_000, BootMillis(LIFE), BootMillis(0));
+        let now = BootMillis(300_000);
+        let failed = Beat::Failed { class: RetryClass::Transient, retry_after_ms: None };
+        let first_wait = |beat: &Heartbeat| {
+            let asking = Heartbeat { state: State::Asking, ..beat.clone() };
+            let (failed, _) = asking.on(now, failed.clone());
+            let State::Waiting { due } = failed.state else { panic!("{failed:?}") };
+            (failed, now.until(due))
+        };
+        for wait in [500, 1_000, 2_000] {
+            let (next, waited) = first_wait(&beat);
+            assert_eq!(waited, wait);
+            beat = next;
+        }
+        let (renewed, _) = beat.on(now, Beat::Renewed { end: BootMillis(2 * LIFE) });
+        assert_eq!(first_wait(&renewed).1, 500);
+    }
+
+    #[test]
     fn an_answer_that_renews_nothing_changes_nothing() {
         let (beat, _) = Heartbeat::start(300_000, BootMillis(LIFE), BootMillis(0));
         let (asking, _) = beat.on(BootMillis(300_000), Beat::Tick);
