@@ -222,7 +222,7 @@ mod tests {
         let failed = Beat::Failed { class: RetryClass::Transient, retry_after_ms: None };
         let first_wait = |beat: &Heartbeat| {
             let asking = Heartbeat { state: State::Asking, ..beat.clone() };
-            let (failed, _) = asking.on(now, failed.clone());
+            let (failed, _) = asking.on(now, failed);
             let State::Waiting { due } = failed.state else { panic!("{failed:?}") };
             (failed, now.until(due))
         };
