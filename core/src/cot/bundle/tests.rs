@@ -153,3 +153,8 @@ fn a_record_that_does_not_say_so_was_made_with_signatures() {
     record.as_object_mut().unwrap().remove("signaturesChecked");
     assert!(serde_json::from_value::<Recorded>(record).unwrap().signatures_checked);
 }
+
+#[test]
+fn bundles_of_two_gigabytes_are_read() {
+    assert_eq!(MOST_BYTES, 2_147_483_648);
+}
