@@ -84,6 +84,8 @@ fn a_whole_chain_is_verified_online_and_again_from_its_bundle() {
     std::fs::write(&bundle, changed).unwrap();
     let offline = site.run(&["--offline", bundle.to_str().unwrap(), "--verify-sigs"]);
     assert_eq!((code(&offline), offline.stdout.len()), (1, 0), "{}", text(&offline.stderr));
+    let stderr = text(&offline.stderr);
+    assert!(stderr.contains("/bundle: failed to read the bundle: expected the blob "), "{stderr}");
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub enum WriteError {
     #[error(transparent)]
     Oversized(#[from] Oversized),
     /// Its index.
-    #[error(transparent)]
+    #[error("failed to {0}")]
     Bundle(#[from] BundleError),
 }
 
@@ -41,7 +41,7 @@ pub enum ReadError {
     #[error(transparent)]
     Oversized(#[from] Oversized),
     /// What is in it.
-    #[error(transparent)]
+    #[error("failed to {0}")]
     Bundle(#[from] BundleError),
 }
 

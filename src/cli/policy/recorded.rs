@@ -60,6 +60,7 @@ pub(super) fn files(dir: &Path) -> Result<Vec<PathBuf>, PolicyVerbError> {
 pub(super) fn read(file: &Path) -> Option<Result<(Recorded, Evidence), String>> {
     match bundles::read(file) {
         Err(ReadError::Bundle(BundleError::NoBundle)) => None,
+        Err(ReadError::Bundle(error)) => Some(Err(error.to_string())),
         read => Some(read.map_err(|error| error.to_string())),
     }
 }
