@@ -41,9 +41,10 @@ fn wrong_entries_are_malformed_and_named() {
 
 #[test]
 fn places_are_below_the_task() {
-    let place = |task_id, path| place_of(Path::new("/work"), task_id, path);
-    assert_eq!(place("ID", "public/a b").unwrap(), Path::new("/work/cot/ID/public/a b"));
-    assert_eq!(place("ID", "./public//a").unwrap(), Path::new("/work/cot/ID/public/a"));
+    let work_dir = Path::new("/var/lib/scriptworker/work");
+    let place = |task_id, path| place_of(work_dir, task_id, path);
+    assert_eq!(place("ID", "public/a b").unwrap(), work_dir.join("cot/ID/public/a b"));
+    assert_eq!(place("ID", "./public//a").unwrap(), work_dir.join("cot/ID/public/a"));
     assert!(place("ID", "a/..b/c..").is_ok());
     for (task_id, path) in [
         ("ID", "/etc/passwd"),
